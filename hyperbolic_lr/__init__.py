@@ -1,1 +1,4 @@
 __version__ = "0.1.0"
+
+from .curves import *
+from .schedulers import *

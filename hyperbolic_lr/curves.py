@@ -43,21 +43,27 @@ def hyperbola(
     return _height(_clip(n, 0, max_iter), max_iter, upper_bound)
 
 # %% ../nbs/00_curves.ipynb #d0a05646
+def _check_start(start, N):
+    if not isinstance(start, Real): raise TypeError(f'start must be a number, got {start!r}')
+    if not 0 <= start < N: raise ValueError(f'start must be at least 0 and less than max_iter={N}, got {start}')
+
 def _factor(n, N, U, start=0, start_factor=1.):
-    h0 = _height(0, N, U)
-    c = ((U-N)/U)**2 / (1+h0)
-    return c + (start_factor-c)*(_height(n, N, U)/(_height(start, N, U) if start else h0))
+    c = ((U-N)/U)**2 / (1+_height(0, N, U))
+    return c + (start_factor-c)*(_height(n, N, U)/_height(start, N, U))
 
 # %% ../nbs/00_curves.ipynb #d1b82b6b
 def decay_factor(
-    n, # Position: a number, an array or a tensor; held within 0 and `max_iter`
+    n, # Position: a number, an array or a tensor; held within `start` and `max_iter`
     max_iter:float, # Budget N, in the unit of `n`
     upper_bound:float, # U >= N, in the unit of `n`
+    start:float=0, # Where the decay starts, at least 0 and less than N
+    start_factor:float=1., # Factor there
 ): # Factor between 0 and 1, of `n`'s type and shape
-    "Share of the way from the infimum to the peak rate that is left at `n`, from 1 down to 1 - h(0). ValueError unless 0 < N <= U."
+    "Share of the way from the infimum to the peak rate that is left at `n`, falling to 1 - h(0). ValueError unless 0 <= `start` < N <= U."
     check_lengths(max_iter, upper_bound)
     _check_number('n', n)
-    return _factor(_clip(n, 0, max_iter), max_iter, upper_bound)
+    _check_start(start, max_iter)
+    return _factor(_clip(n, start, max_iter), max_iter, upper_bound, start, start_factor)
 
 # %% ../nbs/00_curves.ipynb #73e8c983
 def _all(cond): return bool(cond.all() if hasattr(cond, 'all') else cond)
@@ -147,8 +153,7 @@ def continuation(
     "Rate that goes on from `start_lr` without a jump and ends where `curve` with the new budget ends. ValueError for what does not fit."
     exp = _is_exp(curve)
     final = curve(max_iter, lr, infimum_lr, max_iter, upper_bound)
-    if not isinstance(start, Real): raise TypeError(f'start must be a number, got {start!r}')
-    if not 0 <= start < max_iter: raise ValueError(f'start must be at least 0 and less than max_iter={max_iter}, got {start}')
+    _check_start(start, max_iter)
     check_rates(start_lr, 0)
     _check_number('n', n)
     q = hyperbola(_clip(n, start, max_iter), max_iter, upper_bound)/hyperbola(start, max_iter, upper_bound)
