@@ -12,6 +12,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastcore.basics import patch
+from fastcore.foundation import L
 from numbers import Real
 from .schedulers import HyperbolicLR,ExpHyperbolicLR
 

@@ -1,0 +1,119 @@
+"""What `make test` runs: every notebook, and checks that the repository is in order. Ends with a line `N passed, M failed`."""
+import ast
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+root = Path(__file__).resolve().parent.parent
+os.chdir(root)
+os.environ['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+os.environ['MPLBACKEND'] = 'agg'
+
+
+def sh(*cmd, **kwargs):
+    "Output of a command; RuntimeError with it if the command fails"
+    res = subprocess.run([str(o) for o in cmd], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, **kwargs)
+    if res.returncode: raise RuntimeError(f'{" ".join(str(o) for o in cmd)}\n{res.stdout}')
+    return res.stdout
+
+
+def tree():
+    "Every file that is in git or could be, and a hash of what it holds"
+    files = sh('git', 'ls-files', '-co', '--exclude-standard').split('\n')[:-1]
+    return {o: hashlib.sha1(Path(o).read_bytes()).hexdigest() for o in files if Path(o).is_file()}
+
+
+def export_and_clean():
+    before = tree()
+    sh('nbdev-export')
+    sh('nbdev-clean')
+    after = tree()
+    changed = sorted(k for k in before.keys()|after.keys() if before.get(k)!=after.get(k))
+    if changed: raise RuntimeError(f'nbdev-export and nbdev-clean changed {", ".join(changed)}. Commit what they made of it.')
+
+
+def outputs_stored():
+    "A notebook whose pictures and values are missing, or whose stored output is an error, is no page to read"
+    for path in Path('nbs').rglob('*.ipynb'):
+        if path.parts[1].startswith(('_','.')): continue
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type!='code' or any(o in cell.source for o in ('#| export', '#| cuda', '#| slow', '#| eval: false')): continue
+            if any(o.output_type=='error' for o in cell.outputs): raise RuntimeError(f'{path}: a cell has an error as its output')
+            body = ast.parse(cell.source).body
+            shows = body and isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, (ast.Name,ast.Tuple,ast.Subscript,ast.Dict))
+            if shows and not cell.outputs and '#| hide' not in cell.source:
+                raise RuntimeError(f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
+
+
+def demo_runs():
+    with tempfile.TemporaryDirectory() as d:
+        out = sh(sys.executable, 'examples/digits.py', '--budgets', '1,2', '--lrs', '0.01', '--seeds', '0', '--out', f'{d}/digits.png')
+        if 'ExpHyperbolicLR' not in out or not Path(f'{d}/digits.png').stat().st_size: raise RuntimeError(out)
+
+
+torch_alone = '''
+import importlib.metadata, re, sys
+todo,allowed = ["torch"],set()
+while todo:
+    name = re.sub("[-_.]+", "-", todo.pop()).lower()
+    if name in allowed: continue
+    allowed.add(name)
+    try: needs = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError: continue
+    todo += [re.match("[A-Za-z0-9._-]+", o)[0] for o in needs if "extra ==" not in o]
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        dists = names.get(name.partition(".")[0], [])
+        if dists and not any(re.sub("[-_.]+", "-", o).lower() in allowed for o in dists): raise ModuleNotFoundError(f"{name} is not among what torch installs", name=name)
+names = importlib.metadata.packages_distributions()
+names.pop("hyperbolic_lr", None)
+sys.meta_path.insert(0, Refuse())
+import torch
+from hyperbolic_lr import HyperbolicLR, ExpHyperbolicLR
+import hyperbolic_lr
+assert hyperbolic_lr.__file__.startswith(sys.argv[1]), hyperbolic_lr.__file__
+opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+scheds = HyperbolicLR(opt, 10, 10, 0), ExpHyperbolicLR(opt, 10, 10)
+opt.step()
+for o in scheds: o.step()
+for name in "numpy", "fastai":
+    try: __import__(name)
+    except ModuleNotFoundError: pass
+    else: raise SystemExit(f"{name} could be imported: this check checks nothing")
+'''
+
+
+def wheel_with_torch_alone():
+    "The wheel is built and imported with everything hidden that torch does not itself install"
+    with tempfile.TemporaryDirectory() as d:
+        sh(sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', d, '.')
+        sh(sys.executable, '-m', 'zipfile', '-e', next(Path(d).glob('*.whl')), f'{d}/lib')
+        sh(sys.executable, '-c', torch_alone, d, env={**os.environ, 'PYTHONPATH': f'{d}/lib'}, cwd=d)
+
+
+checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))} | {
+    'nbdev-export and nbdev-clean change nothing': export_and_clean,
+    'the notebooks have their outputs': outputs_stored,
+    'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
+    'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
+    'the demo runs': demo_runs,
+    'the wheel works with torch alone': wheel_with_torch_alone,
+}
+
+passed = 0
+for name,check in checks.items():
+    start = time.time()
+    print(f'{name} ... ', end='', flush=True)
+    try: check()
+    except Exception as e: print(f'FAILED\n{e}')
+    else:
+        passed += 1
+        print(f'ok, {time.time()-start:.0f} s')
+print(f'{passed} passed, {len(checks)-passed} failed')
+sys.exit(passed<len(checks))
