@@ -3,6 +3,7 @@ import ast
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,7 @@ def needed_by(name):
 def wheel_with_torch_alone():
     "The wheel is built, and used where nothing can be imported but torch and what torch itself installs"
     with tempfile.TemporaryDirectory() as d:
+        shutil.rmtree('build', ignore_errors=True) # setuptools would put what lies there from before into the wheel
         sh(sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', d, '.')
         sh(sys.executable, '-m', 'zipfile', '-e', next(Path(d).glob('*.whl')), f'{d}/lib')
         for dist in needed_by('torch'):
