@@ -29,7 +29,9 @@ def _check_number(name, x):
 
 def _clip(n, lo, hi): return min(max(n, lo), hi) if isinstance(n, Real) else n.clip(lo, hi)
 
-def _height(n, N, U): return ((N-n)/U * (((U-N) + (U-n))/U))**0.5
+def _height(n, N, U):
+    n,N,U = n*1.,N*1.,U*1. # small integer types would overflow
+    return ((N-n)/U * ((U-N)/U + (U-n)/U))**0.5
 
 # %% ../nbs/00_curves.ipynb #e76a700f
 def hyperbola(
@@ -48,7 +50,7 @@ def _check_start(start, N):
     if not 0 <= start < N: raise ValueError(f'start must be at least 0 and less than max_iter={N}, got {start}')
 
 def _factor(n, N, U, start=0, start_factor=1.):
-    c = ((U-N)/U)**2 / (1+_height(0, N, U))
+    c = ((U*1.-N)/U)**2 / (1+_height(0, N, U))
     return c + (start_factor-c)*(_height(n, N, U)/_height(start, N, U))
 
 # %% ../nbs/00_curves.ipynb #d1b82b6b
@@ -63,6 +65,8 @@ def decay_factor(
     check_lengths(max_iter, upper_bound)
     _check_number('n', n)
     _check_start(start, max_iter)
+    if not isinstance(start_factor, Real): raise TypeError(f'start_factor must be a number, got {start_factor!r}')
+    if not 0 <= start_factor <= 1: raise ValueError(f'start_factor must be between 0 and 1, got {start_factor}')
     return _factor(_clip(n, start, max_iter), max_iter, upper_bound, start, start_factor)
 
 # %% ../nbs/00_curves.ipynb #73e8c983
@@ -91,7 +95,7 @@ def hyperbolic(
     check_lengths(max_iter, upper_bound, warmup_epochs)
     check_rates(lr, infimum_lr)
     _check_number('n', n)
-    p = _warmup(n, warmup_epochs) * decay_factor(n-warmup_epochs, max_iter-warmup_epochs, upper_bound)
+    p = _warmup(n, warmup_epochs) * decay_factor(n*1.-warmup_epochs, max_iter-warmup_epochs, upper_bound)
     return lr*p + infimum_lr*(1-p)
 
 # %% ../nbs/00_curves.ipynb #d1ac677f
@@ -111,7 +115,8 @@ def exp_hyperbolic(
     check_rates(lr, infimum_lr, exp=True)
     _check_number('n', n)
     p = _warmup(n, warmup_epochs)
-    return (lr*p + infimum_lr*(1-p)) * (lr/infimum_lr)**(decay_factor(n-warmup_epochs, max_iter-warmup_epochs, upper_bound)-1)
+    f = decay_factor(n*1.-warmup_epochs, max_iter-warmup_epochs, upper_bound)
+    return (lr*p + infimum_lr*(1-p)) * (infimum_lr/lr)**(1-f)
 
 # %% ../nbs/00_curves.ipynb #35ff8695
 def infimum_for(
@@ -124,26 +129,32 @@ def infimum_for(
 ): # Infimum, shape as broadcast
     "The `infimum_lr` with which `curve` ends at `final_lr`. ValueError if there is none that `curve` allows."
     check_lengths(max_iter, upper_bound, warmup_epochs)
-    check_rates(lr, final_lr)
+    _check_rate_below('final_lr', final_lr, lr)
     exp = _is_exp(curve)
     N = max_iter-warmup_epochs
     c,h0 = _factor(N, N, upper_bound), _height(0, N, upper_bound)
     infimum = lr*(final_lr/lr)**(1/h0) if exp else (final_lr - lr*c)/h0
     if not _all(infimum > 0 if exp else infimum >= 0):
-        raise ValueError(f'no infimum_lr {"above" if exp else "of at least"} 0 lets max_iter={max_iter}, upper_bound={upper_bound} end at '
-                         f'final_lr={final_lr}; with infimum_lr 0 it ends at {lr*c*(not exp)}: ask for more, or lower upper_bound')
+        ends = 'too small for a float' if exp else f'negative, the lowest final_lr is {lr*c}'
+        raise ValueError(f'final_lr={final_lr} cannot be reached with max_iter={max_iter}, upper_bound={upper_bound}: '
+                         f'the infimum would be {ends}. Ask for more, or lower upper_bound')
     return infimum
 
 # %% ../nbs/00_curves.ipynb #9da3d76d
+def _check_rate_below(name, x, lr):
+    check_rates(lr, 0)
+    _check_number(name, x)
+    if not _all((0 <= x) & (x < lr)): raise ValueError(f'{name} must be at least 0 and below lr={lr}, got {x}')
+
 def _is_exp(curve):
     if curve not in (hyperbolic, exp_hyperbolic): raise ValueError(f'curve must be hyperbolic or exp_hyperbolic, got {curve!r}')
     return curve is exp_hyperbolic
 
 # %% ../nbs/00_curves.ipynb #84a69e0e
 def continuation(
-    n, # Position, from `start` on: a number, an array or a tensor; held within `start` and `max_iter`
+    n, # Position, from `start` on and from the end of a warm-up: a number, an array or a tensor; held within `start` and `max_iter`
     start:float, # Where the run goes on with a new budget, in the unit of `n`
-    start_lr, # Rate there
+    start_lr, # Rate there, at most `lr` and at least where the new budget ends
     lr, # Peak rate of the run
     infimum_lr, # Infimum of the run
     max_iter:float, # New budget, more than `start`
@@ -154,7 +165,8 @@ def continuation(
     exp = _is_exp(curve)
     final = curve(max_iter, lr, infimum_lr, max_iter, upper_bound)
     _check_start(start, max_iter)
-    check_rates(start_lr, 0)
+    _check_number('start_lr', start_lr)
+    if not _all((final <= start_lr) & (start_lr <= lr)): raise ValueError(f'start_lr must be between the final rate {final} and lr={lr}, got {start_lr}')
     _check_number('n', n)
     q = hyperbola(_clip(n, start, max_iter), max_iter, upper_bound)/hyperbola(start, max_iter, upper_bound)
     return final*(start_lr/final)**q if exp else start_lr*q + final*(1-q)

@@ -19,6 +19,7 @@ from .curves import check_lengths,check_rates,decay_factor,hyperbola
 def _plain(x): return int(x) if x==int(x) else float(x)
 
 def _per_group(infimum_lr, n):
+    if hasattr(infimum_lr, 'tolist'): infimum_lr = infimum_lr.tolist()
     if isinstance(infimum_lr, Real): return [infimum_lr]*n
     if not isinstance(infimum_lr, (list,tuple)):
         raise TypeError(f'infimum_lr must be a number or a list with one per parameter group, got {infimum_lr!r}')
@@ -39,26 +40,33 @@ class _Resumable(LRScheduler):
     def state_dict(self):
         "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
         state = {k: list(v) if isinstance(v, list) else v for k,v in super().state_dict().items()}
-        state['_last_lr'] = [float(o) for o in self._last_lr]
-        return state | {'optimizer_lr': [float(g['lr']) for g in self.optimizer.param_groups]}
+        return state | {'_last_lr': [float(o) for o in self._last_lr], 'optimizer_lr': [float(g['lr']) for g in self.optimizer.param_groups]}
 
     def load_state_dict(self, state_dict):
         "Restore what `state_dict` returned, and the optimizer's rates with it. ValueError if it does not fit."
-        missing = [k for k in self.state_dict() if k not in state_dict]
-        if missing: raise ValueError(f'this is no state of {type(self).__name__}, it lacks {missing}')
+        self._check_state(state_dict)
         state = {k: list(v) if isinstance(v, list) else v for k,v in state_dict.items()}
-        groups,rates = self.optimizer.param_groups,state.pop('optimizer_lr')
-        if not len(groups)==len(rates)==len(state['base_lrs']):
-            raise ValueError(f'the state has {len(rates)} parameter groups, the optimizer has {len(groups)}')
+        rates = state.pop('optimizer_lr')
         self.__dict__.update(state)
-        for g,lr in zip(groups, rates): _set_lr(g, lr)
+        for g,lr in zip(self.optimizer.param_groups, rates): _set_lr(g, lr)
+
+    def _check_state(self, state):
+        own = 'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _curve _last_lr optimizer_lr'.split()
+        missing = [k for k in own if k not in state]
+        if missing: raise ValueError(f'this is no state of {type(self).__name__}, it lacks {missing}')
+        wrong = {k: state[k] for k in own if not all(isinstance(o, Real) for o in (state[k] if isinstance(state[k], list) else [state[k]]))}
+        if wrong: raise ValueError(f'this is no state of {type(self).__name__}, these should be numbers: {wrong}')
+        if state['exp']!=self.exp: raise ValueError(f"the state is one of {'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'}, not of {type(self).__name__}")
+        n,groups = len(state['optimizer_lr']),len(self.optimizer.param_groups)
+        if n!=groups: raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
+        if not len(state['infimum_lr'])==len(state['base_lrs'])<=n: raise ValueError(f"the state has {n} parameter groups, but infimum_lr={state['infimum_lr']} and base_lrs={state['base_lrs']}")
 
 # %% ../nbs/01_schedulers.ipynb #aa34dc70
 class _Decay(_Resumable):
     def _set_curve(self, start=0, start_factor=1.):
         W,U,N = self.warmup_epochs,self.upper_bound,self.max_iter-self.warmup_epochs
         c = decay_factor(N, N, U)
-        k = (start_factor-c)/(U*hyperbola(start, N, U))
+        k = max((start_factor-c)/(U*hyperbola(start, N, U)), 1e-300) if start else 1/U
         self._start,self._curve = [start,start_factor],[W+1, N+W, 2*U-N+W, c/k, k]
 
     def _resume(self):
@@ -75,13 +83,13 @@ class _Decay(_Resumable):
 
     def _rare_lr(self):
         t,groups,known = self.last_epoch,self.optimizer.param_groups,len(self.base_lrs)
-        if t==0: return self._rates(t) if self.warmup_epochs else [g['lr'] for g in groups]
+        if t==0: return [g['lr']*(new/lr) for g,new,lr in zip(groups, self._rates(t), self.base_lrs)] if self.warmup_epochs else [g['lr'] for g in groups]
         if len(groups)>known:
             try: self._adopt()
             except (TypeError,ValueError):
                 self.last_epoch,self._step_count = t-1,self._step_count-1
                 raise
-            for g,lr in list(zip(groups, self._rates(t-1)))[known:]: _set_lr(g, lr)
+            for g,new,lr in list(zip(groups, self._rates(t-1), self.base_lrs))[known:]: _set_lr(g, g['lr']*(new/lr))
             return self.get_lr()
         return [g['lr']*(new/old) if old else g['lr']+new for g,old,new in zip(groups, self._rates(t-1), self._rates(t))]
 
@@ -112,7 +120,7 @@ class HyperbolicLR(_Decay):
     "Decays each parameter group's rate along `hyperbolic` (arXiv 2407.15200). ValueError or TypeError names what does not fit."
     _exp = False
     def __init__(self,
-        optimizer:Optimizer, # A torch optimizer; its groups' rates are the peak rates
+        optimizer:Optimizer, # A torch optimizer; its groups' rates are the peak rates (their `initial_lr`, if there was a scheduler before)
         upper_bound:float=1000, # U, in calls of `step()`, at least `max_iter`: the longest run in mind. Keep it when `max_iter` changes
         max_iter:float=100, # N, the planned number of calls of `step()`, warm-up included, at least 1
         infimum_lr:float|list=1e-6, # Lower bound of the rate, at least 0 and below the group's rate: a number, or a list with one per group
@@ -132,7 +140,7 @@ class HyperbolicLR(_Decay):
                 raise ValueError(f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': load the optimizer's state first")
             _check_group(i, g, infimum, self._exp)
         self.max_iter,self.upper_bound,self.warmup_epochs = map(_plain, (max_iter,upper_bound,warmup_epochs))
-        self.infimum_lr = [float(o) for o in infima]
+        self.infimum_lr,self.exp = [float(o) for o in infima],int(self._exp)
         self._set_curve()
         super().__init__(optimizer, int(last_epoch))
         self.base_lrs = [float(o) for o in self.base_lrs]
@@ -160,7 +168,7 @@ class ExpHyperbolicLR(HyperbolicLR):
     def _rates(self, t):
         if t<self.warmup_epochs: return super()._rates(t)
         p = self._factor(t)
-        return [lr*(lr/infimum)**(p-1) for lr,infimum in zip(self.base_lrs, self.infimum_lr)]
+        return [lr*(infimum/lr)**(1-p) for lr,infimum in zip(self.base_lrs, self.infimum_lr)]
 
     def get_lr(self):
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
