@@ -9,6 +9,7 @@ from functools import partial
 from itertools import combinations
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 import numpy as np
 import pandas as pd
 import torch
@@ -20,9 +21,9 @@ from fastprogress import progress_bar
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from hyperbolic_lr.callback import *  # adds fit_hyperbolic and fit_exp_hyperbolic to Learner
+from hyperbolic_lr.loader import TensorLoader
 
 
 def fit_cosine(learn, n_epoch, lr): learn.fit(n_epoch, lr, cbs=ParamScheduler({'lr': SchedCos(lr, 0)}))
@@ -41,13 +42,10 @@ def digits_learner(seed, bs=64):
     X,y = load_digits(return_X_y=True)
     x,y = torch.tensor(X/16, dtype=torch.float).view(-1, 1, 8, 8),torch.tensor(y)
     x,x_valid,y,y_valid = train_test_split(x, y, test_size=0.25, stratify=y, random_state=42)
-    train,valid = TensorDataset(x, y),TensorDataset(x_valid, y_valid)
-    order = RandomSampler(train, generator=torch.Generator().manual_seed(seed))
-    loader = lambda ds,sampler: DataLoader(ds, sampler=BatchSampler(sampler, bs, drop_last=False), batch_size=None)
     set_seed(seed)
+    dls = DataLoaders(TensorLoader((x, y), bs=bs, shuffle=True), TensorLoader((x_valid, y_valid), bs=len(x_valid)))
     model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
                           nn.Flatten(), nn.Linear(32*4*4, 10))
-    dls = DataLoaders(loader(train, order), loader(valid, SequentialSampler(valid)))
     return Learner(dls, model, loss_func=nn.CrossEntropyLoss(), metrics=accuracy).remove_cb(ProgressCallback)
 
 
@@ -96,9 +94,10 @@ def picture(res, path):
             above.plot(mean.loss, label=f'{n} epochs')
             below.plot(mean.rate/o.lr.iloc[0])
         above.set(title=name, yscale='log')
+        above.yaxis.set_minor_formatter(NullFormatter())
         below.set(xlabel='epoch')
     axs[0,0].set_ylabel('validation loss')
-    axs[1,0].set_ylabel("rate at the epoch's start / peak rate")
+    axs[1,0].set_ylabel('rate / peak rate')
     axs[0,0].legend()
     fig.tight_layout()
     fig.savefig(path, dpi=120)
@@ -106,22 +105,24 @@ def picture(res, path):
 
 @call_parse
 def main(
-    budgets:str='5,10,20,40', # Budgets in epochs; the first one is for choosing the rates
+    budgets:str='5,10,20,40', # Budgets in epochs, two or more; the smallest one is for choosing the rates
     lrs:str='0.003,0.01,0.03,0.1', # Peak rates to choose from
     seeds:str='0,1,2', # Seeds of weights and batch order
-    upper_bound:int=50, # Upper bound of the hyperbolic schedules, in epochs
+    upper_bound:int=50, # Upper bound of the hyperbolic schedules in epochs, at least the largest budget
     jobs:int=2, # Trainings at once
     out:str='digits.png', # Where to put the picture
 ):
-    "Choose each schedule's peak rate at the first budget, then train at every budget with that rate"
-    (first,*rest),lrs,seeds = [[float(o) if '.' in o else int(o) for o in s.split(',')] for s in (budgets, lrs, seeds)]
+    "Choose each schedule's peak rate at the smallest budget, then train at every budget with that rate"
+    (first,*rest),lrs,seeds = sorted(map(int, budgets.split(','))),[*map(float, lrs.split(','))],[*map(int, seeds.split(','))]
+    if not rest or upper_bound<rest[-1]: raise SystemExit(f'Give two or more budgets, up to upper_bound={upper_bound}, not {budgets}')
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     fits = schedules(upper_bound)
     print(f'Choosing each peak rate among {lrs} at {first} epochs')
     tuning = run_all([(name,fit,lr,first,seed) for name,fit in fits.items() for lr in lrs for seed in seeds], jobs)
     score = tuning[tuning.epoch==first].groupby(['schedule','lr']).loss.mean()
     best = {name: float(score[name].idxmin()) for name in fits}
     print(f'Training {rest} epochs with the chosen rates')
-    longer = run_all([(name,fit,best[name],n,seed) for n in sorted(rest, reverse=True) for name,fit in fits.items() for seed in seeds], jobs)
+    longer = run_all([(name,fit,best[name],n,seed) for n in rest[::-1] for name,fit in fits.items() for seed in seeds], jobs)
     res = pd.concat([longer, tuning[tuning.lr==tuning.schedule.map(best)]]).sort_values('budget', kind='stable')
     picture(res, out)
     print('\n', table(res).to_string(), sep='\n')

@@ -49,6 +49,8 @@ def outputs_stored():
             if cell.cell_type!='code' or any(o in cell.source for o in ('#| export', '#| cuda', '#| slow', '#| eval: false')): continue
             if any(o.output_type=='error' for o in cell.outputs): raise RuntimeError(f'{path}: a cell has an error as its output')
             body = ast.parse(cell.source).body
+            if 'plt.subplots' in cell.source and not any('image/png' in o.get('data', {}) for o in cell.outputs) and 'def ' not in cell.source:
+                raise RuntimeError(f'{path}: the picture of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
             shows = body and isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, (ast.Name,ast.Tuple,ast.Subscript,ast.Dict))
             if shows and not cell.outputs and '#| hide' not in cell.source:
                 raise RuntimeError(f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')

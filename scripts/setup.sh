@@ -17,13 +17,16 @@ want="$version $(cat constraints.txt settings.ini setup.py pyproject.toml script
 [ -x .venv/bin/nbdev-test ] && [ "$(cat .venv/up-to-date 2>/dev/null)" = "$want" ] && exit 0
 
 echo "Setting up .venv with Python $version and the packages of constraints.txt. This takes a few minutes, once."
-"$python" -m venv --clear .venv >.venv-log 2>&1 || { cat .venv-log >&2; rm -f .venv-log; fail "'$python' cannot make a virtual environment." \
+has=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+[ "$has" = "$version" ] && clear= || clear=--clear # what was installed beside stays where it can
+"$python" -m venv $clear .venv >.venv-log 2>&1 || { cat .venv-log >&2; rm -f .venv-log; fail "'$python' cannot make a virtual environment." \
   "Its venv module is missing or broken. On Debian and Ubuntu: sudo apt install python3-venv (or python$version-venv)"; }
 rm -f .venv-log
 
 log=.venv/install.log
 .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]' >"$log" 2>&1 &
 pid=$!
+trap 'kill $pid 2>/dev/null; echo; exit 130' INT TERM
 while kill -0 $pid 2>/dev/null; do
   [ -t 1 ] && printf '\r%-79.79s' "$(grep -E '^(Collecting|Downloading|Installing)' "$log" | tail -n 1)"
   sleep 1
