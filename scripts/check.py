@@ -36,6 +36,7 @@ def export_and_clean():
     before = tree()
     sh('nbdev-export')
     sh('nbdev-clean')
+    sh(sys.executable, '-c', 'from nbdev.quarto import refresh_quarto_yml; refresh_quarto_yml()') # nbs/nbdev.yml, as the docs build does
     after = tree()
     changed = sorted(k for k in before.keys()|after.keys() if before.get(k)!=after.get(k))
     if changed: raise RuntimeError(f'nbdev-export and nbdev-clean changed {", ".join(changed)}. Commit what they made of it.')
