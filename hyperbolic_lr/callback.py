@@ -9,6 +9,7 @@ __all__ = ['SchedulerCallback', 'HyperbolicLRCallback', 'ExpHyperbolicLRCallback
 
 # %% ../nbs/02_callback.ipynb #c90512df
 import torch
+from collections.abc import Callable
 from fastai.callback.core import Callback
 from fastai.learner import Learner,Recorder
 from fastcore.basics import patch
@@ -40,7 +41,7 @@ class SchedulerCallback(Callback):
     "Drives a torch scheduler in every `fit`, a new one each time, on the rates that the fit starts with"
     order,run_valid = 61,False # just after fastai's schedulers
     def __init__(self,
-        make_scheduler:callable, # Takes a torch optimizer and the number of steps in the whole fit, returns an `LRScheduler` for it
+        make_scheduler:Callable, # Takes a torch optimizer and the number of steps in the whole fit, returns an `LRScheduler` for it
         by:str='batch', # What a step is: 'batch' or 'epoch'
     ):
         if not callable(make_scheduler): raise TypeError(f'make_scheduler must be a function of an optimizer and a number of steps, got {make_scheduler!r}')
@@ -63,6 +64,7 @@ class SchedulerCallback(Callback):
         self._sched = self._checked(self.make_scheduler(shadow, self._todo), shadow)
         shadow.step() # does nothing, but a scheduler warns if its optimizer never steps
         self._done,self.group_lrs,self.group_moms = getattr(self._sched, 'last_epoch', 0),[],[]
+        self._rates,self._has_mom = [g['lr'] for g in shadow.param_groups],all('mom' in h for h in hypers)
         self._shadow = shadow
 
     def _checked(self, sched, shadow):
@@ -79,7 +81,7 @@ class SchedulerCallback(Callback):
         self._rates = [g['lr'] for g in groups]
         _set_hyper(self.opt, 'lr', self._rates)
         moms = [g['momentum'] for g in groups]
-        if moms!=self._moms: self.opt.set_hyper('mom', moms)
+        if moms!=self._moms and self._has_mom: self.opt.set_hyper('mom', moms)
         self._moms = moms
 
     def after_batch(self):
@@ -209,26 +211,28 @@ def plot_lr(self:Recorder,
 
 # %% ../nbs/02_callback.ipynb #00c193b1
 class CoupledMomentum(Callback):
-    "SGD's momentum follows the rate, 1 - mom proportional to lr^(2/3) (arXiv 2210.16400). ValueError for other optimizers, or without momentum."
+    "SGD's momentum follows the rate, 1 - mom proportional to lr^(2/3) (arXiv 2210.16400). ValueError for what does not fit, before the first batch."
     order,run_valid = SchedulerCallback.order+1,False
-    def before_fit(self): self._start = None
+    def __init__(self,
+        peak_lr:float, # Rate at which the momentum is `mom`
+        mom:float=0.9, # Momentum at `peak_lr`, between 0 and 1; at higher rates it is lower, down to 0
+    ):
+        if not 0<peak_lr<float('inf'): raise ValueError(f'peak_lr must be positive and finite, got {peak_lr}')
+        if not 0<mom<1: raise ValueError(f'mom must be between 0 and 1, got {mom}')
+        self.peak_lr,self.mom = peak_lr,mom
 
     def before_train(self):
-        if self._start is not None or hasattr(self.learn, 'lr_finder'): return
-        start = [(float(h['lr']),h.get('mom', 0)) for h in self.opt.hypers]
-        if any('sqr_mom' in h or not 0<m<1 for h,(_,m) in zip(self.opt.hypers, start)):
-            raise ValueError(f'CoupledMomentum needs SGD with a momentum between 0 and 1, got {self.opt.hypers}')
-        self._start = start
+        if any('sqr_mom' in h or 'mom' not in h for h in self.opt.hypers): raise ValueError(f'CoupledMomentum needs SGD with momentum, got {self.opt.hypers}')
 
     def before_batch(self):
-        if self._start is not None: self.opt.set_hyper('mom', [1 - (1-mom)*(float(h['lr'])/lr)**(2/3) for h,(lr,mom) in zip(self.opt.hypers, self._start)])
+        self.opt.set_hyper('mom', [max(0., 1 - (1-self.mom)*(float(h['lr'])/self.peak_lr)**(2/3)) for h in self.opt.hypers])
 
     def after_fit(self):
-        if self._start is not None: self.opt.set_hyper('mom', [mom for _,mom in self._start])
+        if self.opt is not None: self.opt.set_hyper('mom', self.mom)
 
 # %% ../nbs/02_callback.ipynb #27510c9e
 class EffectiveRate(Callback):
-    "Records lr/||w||^2 of each weight with two or more dimensions after every batch, and the running sum of lr * wd (arXiv 2010.02916)"
+    "Records lr/||w||^2 of each weight with two or more dimensions after every batch, and the running sum of lr * wd of each group, frozen or not (arXiv 2010.02916)"
     order,run_valid = 65,False
     def before_fit(self): self._ws = None
     def before_train(self):
@@ -239,14 +243,15 @@ class EffectiveRate(Callback):
         self._ws = list(ws.values())
 
     def after_batch(self):
+        if not self._ws: return
         self._norms.append(torch.stack([w.detach().float().square().sum() for w in self._ws]))
         hypers = self.opt.hypers
-        self._lrs.append([h['lr'] for h in hypers])
+        self._lrs.append([h['lr'].clone() if isinstance(h['lr'], torch.Tensor) else h['lr'] for h in hypers]) # a tensor rate is filled anew
         self._wds.append([h.get('wd', 0) for h in hypers])
 
     def after_fit(self):
         if not self._ws or not self._norms: return
-        lrs,wds = torch.tensor(self._lrs, dtype=torch.double),torch.tensor(self._wds, dtype=torch.double)
+        lrs,wds = torch.tensor([[float(o) for o in lr] for lr in self._lrs], dtype=torch.double),torch.tensor(self._wds, dtype=torch.double)
         self.effective_lr = lrs[:,self._groups]/torch.stack(self._norms).cpu().double() # batches x weights, in the order of `names`
         self.lr_wd = (lrs*wds).cumsum(0) # batches x parameter groups
         self._ws = self._norms = None

@@ -9,6 +9,7 @@ __all__ = ['TensorLoader']
 
 # %% ../nbs/02a_loader.ipynb #85a749c9
 import torch
+from numbers import Integral
 from fastai.data.load import DataLoader
 from torch.utils.data import TensorDataset
 
@@ -23,30 +24,24 @@ class TensorLoader(DataLoader):
         device=None, # Device to move the tensors to; None leaves them where they are
         **kwargs, # As for fastai's `DataLoader`
     ):
-        if not isinstance(bs, int) or bs<1: raise ValueError(f'bs must be an integer of at least 1, got {bs!r}')
+        if not isinstance(bs, Integral) or bs<1: raise ValueError(f'bs must be an integer of at least 1, got {bs!r}')
         if not isinstance(dataset, TensorDataset): dataset = TensorDataset(*_checked(dataset))
-        super().__init__(dataset, bs=bs, shuffle=shuffle, drop_last=drop_last, **{**kwargs, 'num_workers':0})
+        super().__init__(dataset, bs=int(bs), shuffle=shuffle, drop_last=drop_last, **{**kwargs, 'num_workers':0})
         self.to(dataset.tensors[0].device if device is None else device)
 
     def to(self, device):
         "Move the tensors to `device`"
         self.dataset,self.device = TensorDataset(*(o.to(device) for o in self.dataset.tensors)),device
 
-    def _order(self):
-        if not self.shuffle: return torch.arange(self.n)
-        return torch.randperm(self.n, generator=torch.Generator().manual_seed(self.rng.getrandbits(63)))
-
-    def _slices(self, idxs):
-        for o in idxs.to(self.dataset.tensors[0].device).split(self.bs):
-            if len(o)==self.bs or not self.drop_last: yield tuple(t[o] for t in self.dataset.tensors)
-
-    def get_idxs(self): return self._order().tolist()
-    def create_batches(self, samps): return self._slices(torch.tensor(list(samps)))
+    def create_batches(self, samps):
+        idxs = torch.tensor(list(samps), dtype=torch.long, device=self.dataset.tensors[0].device)
+        for o in idxs.split(self.bs):
+            if len(o)==self.bs or len(o) and not self.drop_last: yield tuple(t[o] for t in self.dataset.tensors)
 
     def __iter__(self):
         self.randomize()
         self.before_iter()
-        for b in self._slices(self._order()): yield self.after_batch(b)
+        for b in self.create_batches(self.get_idxs()): yield self.after_batch(b)
         self.after_iter()
 
 # %% ../nbs/02a_loader.ipynb #ad55f903

@@ -3,6 +3,7 @@
 nbdev-readme does this with Quarto. This script needs no Quarto, so that the README is the same wherever it is made.
 """
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def main(
         drifted = [k for k,v in files.items() if not (root/k).exists() or (root/k).read_bytes()!=v]
         if drifted: sys.exit(f'{", ".join(drifted)}: not what nbs/index.ipynb says. Run: make readme')
         return
+    shutil.rmtree(root/'index_files', ignore_errors=True)
     for k,v in files.items():
         (root/k).parent.mkdir(exist_ok=True)
         (root/k).write_bytes(v)
