@@ -14,6 +14,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner,Recorder
 from fastcore.basics import patch
 from fastcore.foundation import L
+from fastcore.meta import delegates
 from numbers import Real
 from torch.optim.lr_scheduler import LRScheduler,ReduceLROnPlateau
 from .schedulers import HyperbolicLR,ExpHyperbolicLR
@@ -24,10 +25,10 @@ def _tensor_lr(opt):
     inner = getattr(opt, 'opt', None)
     if isinstance(inner, torch.optim.Optimizer) and isinstance(inner.defaults.get('lr'), torch.Tensor): return inner
 
-def _set_hyper(opt, name, values):
-    inner = _tensor_lr(opt) if name=='lr' else None
-    if inner is None: return opt.set_hyper(name, values)
-    for g,v in zip(inner.param_groups, values):
+def _set_lr(opt, rates):
+    inner = _tensor_lr(opt)
+    if inner is None: return opt.set_hyper('lr', rates)
+    for g,v in zip(inner.param_groups, rates):
         if isinstance(g['lr'], torch.Tensor): g['lr'].fill_(v)
         else: g['lr'] = torch.full_like(inner.defaults['lr'], v)
 
@@ -79,7 +80,7 @@ class SchedulerCallback(Callback):
             self._done += 1
         groups = self._shadow.param_groups
         self._rates = [g['lr'] for g in groups]
-        _set_hyper(self.opt, 'lr', self._rates)
+        _set_lr(self.opt, self._rates)
         moms = [g['momentum'] for g in groups]
         if moms!=self._moms and self._has_mom: self.opt.set_hyper('mom', moms)
         self._moms = moms
@@ -147,51 +148,44 @@ class ExpHyperbolicLRCallback(HyperbolicLRCallback):
     _cls = ExpHyperbolicLR
 
 # %% ../nbs/02_callback.ipynb #1c6a952b
-def _fit(cls, learn, n_epoch, lr, upper_bound, infimum_lr, warmup_epochs, infimum_ratio, extend_from, by, wd, cbs, reset_opt, start_epoch):
-    cb = cls(upper_bound, infimum_lr, warmup_epochs, infimum_ratio, extend_from, by)
+def _fit(cb, learn, n_epoch, lr, wd, cbs, reset_opt, start_epoch):
     cb.check(n_epoch, start_epoch)
     if isinstance(lr, Real): lr = float(lr)
     learn.fit(n_epoch, lr, wd=wd, cbs=[cb, *L(cbs)], reset_opt=reset_opt, start_epoch=start_epoch)
 
 # %% ../nbs/02_callback.ipynb #55fdea51
 @patch
+@delegates(HyperbolicLRCallback)
 def fit_hyperbolic(self:Learner,
     n_epoch:int, # Epochs to train, at most `upper_bound`
     lr:float|slice=None, # Peak rate; a slice spreads it over the parameter groups; None takes the Learner's
     *,
     upper_bound:float, # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
-    infimum_lr:float|list=1e-6, # Lower bound of the rate, below each group's rate: a number, or a list with one per group
-    warmup_epochs:float=0, # Linear warm-up from the infimum, in epochs; fractions are allowed
-    infimum_ratio:float=None, # Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`
-    extend_from:int=None, # Epochs of a finished fit that this one goes on from, with `start_epoch` at least that
-    by:str='batch', # When the rate changes: every 'batch', or every 'epoch' as in the paper
     wd:float=None, # Weight decay; None takes the Learner's
     cbs=None, # More callbacks for this fit
     reset_opt:bool=False, # Start with a new optimizer?
     start_epoch:int=0, # Epoch to resume at
+    **kwargs
 ):
     "Fit for `n_epoch` under `HyperbolicLR` (arXiv 2407.15200). ValueError or TypeError before the first batch if the arguments do not fit."
-    _fit(HyperbolicLRCallback, self, n_epoch, lr, upper_bound, infimum_lr, warmup_epochs, infimum_ratio, extend_from, by, wd, cbs, reset_opt, start_epoch)
+    _fit(HyperbolicLRCallback(upper_bound, **kwargs), self, n_epoch, lr, wd, cbs, reset_opt, start_epoch)
 
 # %% ../nbs/02_callback.ipynb #e49f27b2
 @patch
+@delegates(ExpHyperbolicLRCallback)
 def fit_exp_hyperbolic(self:Learner,
     n_epoch:int, # Epochs to train, at most `upper_bound`
     lr:float|slice=None, # Peak rate; a slice spreads it over the parameter groups; None takes the Learner's
     *,
     upper_bound:float, # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
-    infimum_lr:float|list=1e-6, # Lower bound of the rate, above 0 and below each group's rate: a number, or a list with one per group
-    warmup_epochs:float=0, # Linear warm-up from the infimum, in epochs; fractions are allowed
-    infimum_ratio:float=None, # Lower bound as a share of each group's rate, above 0 and less than 1; takes the place of `infimum_lr`
-    extend_from:int=None, # Epochs of a finished fit that this one goes on from, with `start_epoch` at least that
-    by:str='batch', # When the rate changes: every 'batch', or every 'epoch' as in the paper
     wd:float=None, # Weight decay; None takes the Learner's
     cbs=None, # More callbacks for this fit
     reset_opt:bool=False, # Start with a new optimizer?
     start_epoch:int=0, # Epoch to resume at
+    **kwargs
 ):
     "Fit for `n_epoch` under `ExpHyperbolicLR` (arXiv 2407.15200). ValueError or TypeError before the first batch if the arguments do not fit."
-    _fit(ExpHyperbolicLRCallback, self, n_epoch, lr, upper_bound, infimum_lr, warmup_epochs, infimum_ratio, extend_from, by, wd, cbs, reset_opt, start_epoch)
+    _fit(ExpHyperbolicLRCallback(upper_bound, **kwargs), self, n_epoch, lr, wd, cbs, reset_opt, start_epoch)
 
 # %% ../nbs/02_callback.ipynb #bb0fb72c
 @patch

@@ -40,12 +40,13 @@ class _Resumable(LRScheduler):
     def state_dict(self):
         "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
         state = {k: list(v) if isinstance(v, list) else v for k,v in super().state_dict().items()}
-        return state | {'_last_lr': [float(o) for o in self._last_lr], 'optimizer_lr': [float(g['lr']) for g in self.optimizer.param_groups]}
+        return state | {'exp': int(self._exp), '_last_lr': [float(o) for o in self._last_lr],
+                        'optimizer_lr': [float(g['lr']) for g in self.optimizer.param_groups]}
 
     def load_state_dict(self, state_dict):
         "Restore what `state_dict` returned, and the optimizer's rates with it. ValueError if it does not fit."
         self._check_state(state_dict)
-        state = {k: list(v) if isinstance(v, list) else v for k,v in state_dict.items()}
+        state = {k: list(v) if isinstance(v, list) else v for k,v in state_dict.items() if k!='exp'}
         rates = state.pop('optimizer_lr')
         self.__dict__.update(state)
         for g,lr in zip(self.optimizer.param_groups, rates): _set_lr(g, lr)
@@ -56,7 +57,7 @@ class _Resumable(LRScheduler):
         if missing: raise ValueError(f'this is no state of {type(self).__name__}, it lacks {missing}')
         wrong = {k: state[k] for k in own if not all(isinstance(o, Real) for o in (state[k] if isinstance(state[k], list) else [state[k]]))}
         if wrong: raise ValueError(f'this is no state of {type(self).__name__}, these should be numbers: {wrong}')
-        if state['exp']!=self.exp: raise ValueError(f"the state is one of {'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'}, not of {type(self).__name__}")
+        if state['exp']!=self._exp: raise ValueError(f"the state is one of {'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'}, not of {type(self).__name__}")
         n,groups = len(state['optimizer_lr']),len(self.optimizer.param_groups)
         if n!=groups: raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
         if not len(state['infimum_lr'])==len(state['base_lrs'])<=n: raise ValueError(f"the state has {n} parameter groups, but infimum_lr={state['infimum_lr']} and base_lrs={state['base_lrs']}")
@@ -140,7 +141,7 @@ class HyperbolicLR(_Decay):
                 raise ValueError(f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': load the optimizer's state first")
             _check_group(i, g, infimum, self._exp)
         self.max_iter,self.upper_bound,self.warmup_epochs = map(_plain, (max_iter,upper_bound,warmup_epochs))
-        self.infimum_lr,self.exp = [float(o) for o in infima],int(self._exp)
+        self.infimum_lr = [float(o) for o in infima]
         self._set_curve()
         super().__init__(optimizer, int(last_epoch))
         self.base_lrs = [float(o) for o in self.base_lrs]
