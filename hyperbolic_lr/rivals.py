@@ -16,6 +16,7 @@ from dadaptation import DAdaptAdam
 from dataclasses import dataclass
 from fastai.callback.core import Callback
 from fastai.optimizer import OptimWrapper
+from fastcore.basics import listify
 from functools import partial
 from math import sqrt
 from optuna.distributions import FloatDistribution,IntDistribution
@@ -52,16 +53,18 @@ class Rival:
         cbs=None, # More callbacks
         **params # A value for each name in `space`
     ):
-        "Train `learn` under it. ValueError if `params` are not those of `space`."
+        "Train `learn` under it. ValueError, before anything is changed, if `params` are not those of `space`, or `by` or `tuned_at` does not fit."
+        if by not in ('batch','epoch'): raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
         lr = self._peak(n_epoch, tuned_at, params)
         if self.splitter: learn.splitter = self.splitter
         if self.opt_func: learn.opt_func,learn.opt = self.opt_func,None
         own = [SchedulerCallback(partial(self._make, n_epoch, params), by)] if self.scheduler else []
         if self.callbacks: own += self.callbacks(**params)
-        learn.fit(n_epoch, float(lr), cbs=[*own, *(cbs or [])])
+        learn.fit(n_epoch, float(lr), cbs=[*own, *listify(cbs)])
 
     def _peak(self, n_epoch, tuned_at, params):
         if params.keys()!=self.space.keys(): raise ValueError(f'{self.name} takes the parameters {list(self.space)}, got {list(params)}')
+        if tuned_at is not None and not tuned_at>0: raise ValueError(f'tuned_at must be more than 0 epochs, got {tuned_at}')
         return params.pop('lr')*(n_epoch/(tuned_at or n_epoch))**self.lr_exponent
 
     def _make(self, n_epoch, params, opt, n_steps): return self.scheduler(opt, n_steps, n_epoch, **params)
@@ -122,7 +125,7 @@ class AverageWeights(Callback):
     def __init__(self,
         half_life:float, # Epochs after which a weight counts half
     ): self.half_life = half_life
-    def before_fit(self): self._mean = None
+    def before_fit(self): self._mean,self._swapped = None,False
     def before_train(self):
         if self._mean is not None: return
         decay = 0.5**(1/(self.half_life*len(self.dls.train)))
@@ -136,8 +139,9 @@ class AverageWeights(Callback):
         kept = {k: v.clone() for k,v in mine.items()}
         self.learn.model.load_state_dict(mean)
         self._mean.module.load_state_dict(kept)
+        self._swapped = not self._swapped
     def after_fit(self):
-        if self._mean is not None: self.learn.model.load_state_dict(self._mean.module.state_dict())
+        if self._mean is not None and not self._swapped: self.learn.model.load_state_dict(self._mean.module.state_dict())
         self._mean = None
 
 class ScheduleFree(Callback):
@@ -237,7 +241,8 @@ def _adas(beta): return [AdaS(beta)]
 def rivals(
     longest:float, # The longest run in mind, in epochs
 ) -> dict: # {name: Rival}
-    "The schedules and optimizers to compare, hyperbolic ones included"
+    "The schedules and optimizers to compare, hyperbolic ones included. ValueError unless `longest` is positive and finite."
+    if not 0<longest<float('inf'): raise ValueError(f'longest must be positive and finite, in epochs, got {longest}')
     def log(lo, hi): return FloatDistribution(lo, hi, log=True)
     lr,floor,share = log(3e-4, 1e-1),log(1e-7, 1e-4),FloatDistribution(0.1, 0.4)
     U = FloatDistribution(longest, 2*longest, step=longest/4)

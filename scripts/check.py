@@ -59,8 +59,8 @@ def outputs_stored():
 
 def demo_runs():
     with tempfile.TemporaryDirectory() as d:
-        out = sh(sys.executable, 'examples/digits.py', '--budgets', '1,2', '--lrs', '0.01', '--seeds', '0', '--out', f'{d}/digits.png')
-        if 'ExpHyperbolicLR' not in out or not Path(f'{d}/digits.png').stat().st_size: raise RuntimeError(out)
+        out = sh(sys.executable, 'examples/digits.py', '--schedules', 'exp-hyperbolic', '--budgets', '1,2', '--seeds', '0', '--trials', '1', '--store', d)
+        if 'exp-hyperbolic' not in out or not all(Path(d, o).stat().st_size for o in ('curves.png','report.html')): raise RuntimeError(out)
 
 
 def needed_by(name):
