@@ -234,7 +234,8 @@ class Protocol:
         if strange := [o for o in self.retune if o not in self.schedules]: raise ValueError(f'retune must name schedules out of {list(self.schedules)}, got {strange}')
         self.make_learner,self.trials,self.metric,self.mode,self.by,self.threads,self.sampler_seed = make_learner,trials,metric,mode,by,threads,sampler_seed
         self.store = Store(store)
-        self.store.settle(dict(make_learner=_name(make_learner), metric=metric, mode=mode, by=by, threads=threads, tune_seeds=self.tune_seeds, sampler_seed=sampler_seed))
+        self._common = dict(make_learner=_name(make_learner), metric=metric, mode=mode, by=by, threads=threads, tune_seeds=self.tune_seeds, sampler_seed=sampler_seed)
+        self.store.settle(self._common)
         self.storage = storage or f'sqlite:///{self.store.path}'
 
     def _chosen(self, names):
@@ -254,9 +255,12 @@ def _open_studies(self:Protocol):
         for name,rival in self.schedules.items():
             space = {k: optuna.distributions.distribution_to_json(v) for k,v in rival.space.items()}
             for n in self.budgets if name in self.retune else self.budgets[:1]:
-                study = res[name,n] = optuna.create_study(storage=storage, study_name=f'{name}@{n}', direction=f'{self.mode}imize', load_if_exists=True)
-                if study.user_attrs.get('space', space)!=space: raise ValueError(f'the trials of {name} were made in another space, {study.user_attrs["space"]}, not {space}: use another store')
-                if not study.user_attrs: study.set_user_attr('space', space)
+                study_name = f'{self._common["make_learner"]} {name}@{n}'
+                study = res[name,n] = optuna.create_study(storage=storage, study_name=study_name, direction=f'{self.mode}imize', load_if_exists=True)
+                for k,v in dict(space=space, settings=self._common).items():
+                    known = study.user_attrs.get(k)
+                    if known is None: study.set_user_attr(k, v)
+                    elif known!=v: raise ValueError(f'the trials of {study_name} were made with the {k} {known}, not {v}: use another store or storage')
     return res
 
 @patch
@@ -302,7 +306,9 @@ def _tune(self:Protocol):
         for k in [k for k,t in trials.items() if not t]:
             if any(t.state==TrialState.RUNNING for t in self._trials(open_[k])): elsewhere += 1
             else: del open_[k]
-        if elsewhere and not runs: time.sleep(5) # other machines are at the last trials
+        if elsewhere and not runs:
+            self._bar.set_postfix_str(f'waiting for {elsewhere} trials of another machine')
+            time.sleep(5)
 
 # %% ../nbs/07_protocol.ipynb #767520ce
 @patch
