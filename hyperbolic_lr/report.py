@@ -311,9 +311,10 @@ def plot_regret(
     ends,colors = {},dict(zip(bold, _palette*len(names)))
     for k in sorted(names, key=lambda o: o in bold):
         y,c = wide['regret'][k],colors.get(k, '0.65')
-        ax.plot(y.index, y.where(np.isfinite(y)), '.-', color=c, lw=2 if k in bold else 0.8, ms=7 if k in bold else 3)
-        if k in bold: ax.fill_between(y.index, wide['low'][k], wide['high'][k], color=c, alpha=0.2, lw=0)
-        lost = y.index[np.isinf(y)]
+        x = y.index*1.03**(bold.index(k) - (len(bold)-1)/2 if k in bold else 0) # side by side, so that the intervals can be seen
+        ax.plot(x, y.where(np.isfinite(y)), '.-', color=c, lw=2 if k in bold else 0.8, ms=7 if k in bold else 3)
+        if k in bold: ax.vlines(x, wide['low'][k], wide['high'][k], color=c, lw=1.2)
+        lost = x[np.isinf(y)]
         ax.plot(lost, np.full(len(lost), 0.99), 'x', color=c, ms=6, transform=ax.get_xaxis_transform())
         ends[k] = y.dropna().iloc[-1:].tolist()
     ax.axhline(0, color='0.3', lw=0.8, zorder=0)
