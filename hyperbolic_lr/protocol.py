@@ -406,7 +406,6 @@ def results(self:Protocol) -> Results: # What is there by now
     for k,run in runs.items():
         if k not in records: continue
         o = records[k]
-        ids = run[:4]
         rows.append(dict(zip(Run._fields, run)) | dict(params=json.dumps(run.params), final=k in final) | {c: o[c] for c in _kept})
         if k in final: curves += [(run.schedule, run.budget, run.seed, run.tuned_at, i, metric, v) for metric,vs in o['curves'].items() for i,v in enumerate(vs, 1)]
     trials = [dict(schedule=name, budget=n, number=t.number, value=t.value, state=t.state.name, params=json.dumps(t.params), best=best.get((name,n)) is t)
