@@ -408,8 +408,8 @@ def results(self:Protocol) -> Results: # What is there by now
         o = records[k]
         rows.append(dict(zip(Run._fields, run)) | dict(params=json.dumps(run.params), final=k in final) | {c: o[c] for c in _kept})
         if k in final: curves += [(run.schedule, run.budget, run.seed, run.tuned_at, i, metric, v) for metric,vs in o['curves'].items() for i,v in enumerate(vs, 1)]
-    trials = [dict(schedule=name, budget=n, number=t.number, value=t.value, state=t.state.name, params=json.dumps(t.params), best=best.get((name,n)) is t)
-              for (name,n),o in self._studies.items() for t in self._trials(o)]
+    trials = [dict(schedule=name, budget=n, number=i, value=t.value, state=t.state.name, params=json.dumps(t.params), best=best.get((name,n)) is t)
+              for (name,n),o in self._studies.items() for i,t in enumerate(self._trials(o))]
     table = [dict(name=k, source=o.source, reference=o.reference, space='; '.join(f'{p}: {d}' for p,d in o.space.items()), horizon=o.horizon) for k,o in self.schedules.items()]
     settings = dict(metric=self.metric, mode=self.mode, budgets=self.budgets, seeds=self.seeds, tune_seeds=self.tune_seeds, trials=self.trials, retune=self.retune,
         make_learner=_name(self.make_learner), by=self.by, threads=self.threads, sampler_seed=self.sampler_seed, versions=_versions(),
