@@ -107,7 +107,7 @@ class Store:
     def __init__(self,
         folder, # Made if it is not there
     ):
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path,self.worker = self.folder/'store.db',None
         with self._open() as db:
@@ -236,7 +236,7 @@ class Protocol:
         self.store = Store(store)
         self._common = dict(make_learner=_name(make_learner), metric=metric, mode=mode, by=by, threads=threads, tune_seeds=self.tune_seeds, sampler_seed=sampler_seed)
         self.store.settle(self._common)
-        self.storage = storage or f'sqlite:///{self.store.path}'
+        self.storage = storage
 
     def _chosen(self, names):
         known = rivals(self.budgets[-1])
@@ -248,9 +248,9 @@ class Protocol:
 @patch
 def _open_studies(self:Protocol):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kwargs = {'engine_kwargs': {'connect_args': {'timeout': 60}}} if self.storage.startswith('sqlite') else {}
+    own = None if self.storage else {'creator': lambda: sqlite3.connect(self.store.path, timeout=60, check_same_thread=False)} # its name may hold what has a meaning in a URL
     with self.store._lock('tuning'):
-        storage = self._storage = optuna.storages.RDBStorage(self.storage, **kwargs)
+        storage = self._storage = optuna.storages.RDBStorage(self.storage or 'sqlite:///store.db', own)
         res = {}
         for name,rival in self.schedules.items():
             space = {k: optuna.distributions.distribution_to_json(v) for k,v in rival.space.items()}
@@ -273,7 +273,7 @@ def _next_trial(self:Protocol, name, n, study):
     for t in trials:
         if t.state==TrialState.RUNNING:
             if t.user_attrs.get('store')==self.store.id: return t.number,t.params
-            if 'store' not in t.user_attrs and self.storage.endswith(str(self.store.path)): # a process died while it asked
+            if 'store' not in t.user_attrs and not self.storage: # a process died while it asked
                 study.tell(t.number, state=TrialState.FAIL)
                 return self._next_trial(name, n, study)
     if len(trials)==self.trials: return None
@@ -414,4 +414,4 @@ def results(self:Protocol) -> Results: # What is there by now
     settings = dict(metric=self.metric, mode=self.mode, budgets=self.budgets, seeds=self.seeds, tune_seeds=self.tune_seeds, trials=self.trials, retune=self.retune,
         make_learner=_name(self.make_learner), by=self.by, threads=self.threads, sampler_seed=self.sampler_seed, versions=_versions(),
         machine=', '.join(sorted({o['machine'] for o in rows if o['machine']})), date=time.strftime('%Y-%m-%d'))
-    return Results(pd.DataFrame(curves, columns='schedule budget seed tuned_at epoch metric value'.split()), pd.DataFrame(rows, columns=[*Run._fields, 'final', *_kept]), pd.DataFrame(trials), pd.DataFrame(table), settings)
+    return Results(pd.DataFrame(curves, columns='schedule budget seed tuned_at epoch metric value'.split()), pd.DataFrame(rows, columns=[*Run._fields, 'final', *_kept]), pd.DataFrame(trials, columns='schedule budget number value state params best'.split()), pd.DataFrame(table), settings)
