@@ -8,7 +8,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/cli.html.md"""
 __all__ = ['load_task', 'compare', 'tune', 'report', 'plot']
 
 # %% ../nbs/08_cli.ipynb #7668031e
-import importlib,sys
+import importlib,os,shlex,sys
 import matplotlib
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -29,8 +29,8 @@ def load_task(
     path = Path(where)
     if path.suffix=='.py':
         if not path.is_file(): raise ValueError(f'task {name!r}: there is no file {path.absolute()}')
-        sys.path.insert(0, str(path.parent.absolute()))
         where = path.stem
+    sys.path.insert(0, str(path.parent.absolute()) if path.suffix=='.py' else os.getcwd())
     try: module = importlib.import_module(where)
     except ModuleNotFoundError as e:
         if e.name!=where.split('.')[0] and e.name!=where: raise
@@ -54,6 +54,8 @@ def _ints(name, text):
     try: return [int(o) for o in text.split(',')]
     except ValueError: raise ValueError(f'{name} must be integers with commas between, got {text!r}') from None
 
+def _names(text): return [o.strip() for o in text.split(',') if o.strip()]
+
 def _protocol(
     task:str, # Function that takes a seed and gives a Learner: 'package.module:function' or 'file.py:function'
     schedules:str='all', # Names of rivals with commas between, or 'all'
@@ -68,11 +70,12 @@ def _protocol(
     threads:int=1, # Threads of PyTorch in a run
     store:str='runs', # Folder of the results; the same command goes on from what is there
     storage:str='', # URL of an Optuna storage that machines share for tuning
+    longest:int=0, # The longest run in mind, in epochs; the largest budget if 0. Name it if larger budgets may follow on the same store
 ):
-    chosen = None if schedules=='all' else schedules.split(',')
-    again = True if retune=='all' else retune.split(',') if retune else ()
+    chosen = None if schedules=='all' else _names(schedules)
+    again = True if retune=='all' else _names(retune)
     return Protocol(load_task(task), chosen, _ints('budgets', budgets), _ints('seeds', seeds), trials, _ints('tune_seeds', tune_seeds) if tune_seeds else None, again,
-                    metric, mode, store, storage or None, by, threads)
+                    metric, mode, store, storage or None, by, threads, longest=longest or None)
 
 # %% ../nbs/08_cli.ipynb #ad6159da
 @call_parse
@@ -87,7 +90,7 @@ def compare(
     with _exits():
         protocol = _protocol(task, **kwargs)
         results,folder = protocol.run(jobs=jobs),Path(out or protocol.store.folder/'results')
-        results.settings['command'] = ' '.join(['hyperbolic-compare', *sys.argv[1:]])
+        if Path(sys.argv[0]).name=='hyperbolic-compare': results.settings['command'] = shlex.join(['hyperbolic-compare', *sys.argv[1:]])
         results.save(folder)
         reports.html(results, folder/'report.html')
     if len(results.curves): print(results.table(text=True).to_string(), end='\n\n')
@@ -121,9 +124,9 @@ def report(
     "Write the results as one HTML page. Prints the table."
     with _exits():
         res = Results.load(results)
-        table = res.table(metric or None, mode or None, text=True)
         reports.html(res, out or Path(results)/'report.html')
-    print(table.to_string(), res.finding(), sep='\n\n')
+        if len(res.curves): print(res.table(metric or None, mode or None, text=True).to_string(), end='\n\n')
+    print(res.finding())
 
 # %% ../nbs/08_cli.ipynb #14d54977
 @call_parse
@@ -133,6 +136,7 @@ def plot(
     out:str='', # File of the picture; WHAT.png in that folder if empty
     schedules:str='', # Names with commas between, all if empty; for regret, those in colour
     metric:str='', # The one that was tuned for if empty
+    mode:str='', # 'min' or 'max', for the regret of another metric
 ):
     "Write one picture of the results"
     with _exits():
@@ -140,7 +144,7 @@ def plot(
         matplotlib.use('agg')
         if what=='curves': axs = reports.plot_curves(res, metric or None, names)
         elif what=='rates': axs = reports.plot_rates(res, names)
-        elif what=='regret': axs = reports.plot_regret(res, names, metric or None)
+        elif what=='regret': axs = reports.plot_regret(res, names, metric or None, mode or None)
         else: raise ValueError(f"what must be 'curves', 'regret' or 'rates', got {what!r}")
         (next(iter(axs.values())) if isinstance(axs, dict) else axs).figure.savefig(path, dpi=150)
     print(path)

@@ -18,7 +18,7 @@ from contextlib import closing,contextmanager
 from fastai.callback.core import Callback,CancelFitException
 from fastai.callback.progress import ProgressCallback
 from fastai.torch_core import set_seed
-from fastcore.basics import patch
+from fastcore.basics import listify,patch
 from filelock import FileLock,Timeout
 from importlib.metadata import version
 from joblib import Parallel,delayed
@@ -67,6 +67,8 @@ def _machine(device):
     names = [o.split(':')[1].strip() for o in info.read_text().splitlines() if o.startswith('model name')] if info.exists() else []
     return names[0] if names else platform.processor()
 
+_running = {} # one run at a time in a process, since its threads share the random generators; a lock could not be pickled
+
 def train(
     make_learner:Callable, # Takes a seed, returns a fastai Learner
     rival:Rival, # What to train under
@@ -75,6 +77,12 @@ def train(
     threads:int=1, # Threads of PyTorch; the last bits of a result depend on them
 ) -> dict: # status, curves {metric: [value of each epoch]}, epochs, seconds, init, error, machine
     "Train once. A loss that is not finite ends it with status 'diverged', an exception with 'failed' and the traceback as `error`."
+    me = object()
+    while _running.setdefault('run', me) is not me: time.sleep(0.01)
+    try: return _train(make_learner, rival, run, by, threads)
+    finally: del _running['run']
+
+def _train(make_learner, rival, run, by, threads):
     res,before,start = dict(status='failed', curves={}, epochs=0, init='', error='', machine=''),torch.get_num_threads(),time.perf_counter()
     learn = None
     torch.set_num_threads(threads)
@@ -89,8 +97,10 @@ def train(
         rec = learn.recorder
         names = [o for o in rec.metric_names if o not in ('epoch','time')]
         res['curves'] = {k: [float(o) for o in vs] for k,vs in zip(names, zip(*rec.values))} | {'lr': [float(o) for o in rec.lrs[::len(learn.dls.train)]]}
-        ok = len(rec.values)==run.budget and all(math.isfinite(vs[-1]) for vs in res['curves'].values())
-        res |= dict(status='done' if ok else 'diverged', epochs=len(rec.values), machine=_machine(next(learn.model.parameters()).device))
+        res |= dict(epochs=len(rec.values), machine=_machine(next(learn.model.parameters()).device))
+        if not all(math.isfinite(res['curves'][k][-1]) for k in ('train_loss','valid_loss')): res['status'] = 'diverged'
+        elif len(rec.values)==run.budget: res['status'] = 'done'
+        else: raise RuntimeError(f'the fit ended after {len(rec.values)} of {run.budget} epochs, though its loss was finite')
     except Exception: res['error'] = traceback.format_exc()
     finally: torch.set_num_threads(before)
     if learn: learn.remove_cbs(list(learn.cbs)) # they and the Learner refer to each other: without this the memory is freed late
@@ -99,6 +109,8 @@ def train(
 def _job(make_learner, rival, run, by, threads): return run,train(make_learner, rival, run, by, threads)
 
 # %% ../nbs/07_protocol.ipynb #89477328
+def _versions(): return {'python': platform.python_version()} | {k: version(k) for k in 'torch fastai optuna joblib numpy scipy pandas pytorch-scheduler schedulefree prodigyopt dadaptation'.split()}
+
 _columns = 'schedule budget seed tuned_at params status worker epochs seconds init error machine curves'.split()
 _finished,_kept = ('done','diverged'),'status epochs seconds init error machine'.split()
 
@@ -114,7 +126,9 @@ class Store:
             db.execute(f'CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, {",".join(_columns)})')
             db.execute('CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value)')
             db.execute("INSERT OR IGNORE INTO settings VALUES ('id', ?)", [json.dumps(uuid.uuid4().hex)])
-            self.id = json.loads(db.execute("SELECT value FROM settings WHERE name='id'").fetchone()[0])
+            made = dict(versions=_versions(), date=time.strftime('%Y-%m-%d'))
+            db.execute("INSERT OR IGNORE INTO settings VALUES ('made', ?)", [json.dumps(made)])
+            self.id,self.made = (json.loads(db.execute('SELECT value FROM settings WHERE name=?', [o]).fetchone()[0]) for o in ('id','made'))
 
     @contextmanager
     def _open(self):
@@ -127,12 +141,14 @@ class Store:
     def working(self):
         "Within this context the process may claim runs; afterwards it gives back those that it has not finished"
         self.worker = uuid.uuid4().hex
-        with self._lock(self.worker):
-            try: yield self
-            finally:
-                with self._open() as db: db.execute("DELETE FROM runs WHERE status='running' AND worker=?", [self.worker])
-        self._lock_path(self.worker).unlink(missing_ok=True)
-        self.worker = None
+        try:
+            with self._lock(self.worker):
+                try: yield self
+                finally:
+                    with self._open() as db: db.execute("DELETE FROM runs WHERE status='running' AND worker=?", [self.worker])
+        finally:
+            self._lock_path(self.worker).unlink(missing_ok=True)
+            self.worker = None
 
     def _lock_path(self, name): return self.folder/f'{name}.lock'
     def _lock(self, name): return FileLock(self._lock_path(name))
@@ -184,18 +200,18 @@ class Store:
     ):
         "Keep `settings` with a new store; ValueError if the store was made with others"
         with self._open() as db:
-            known = {k: json.loads(v) for k,v in db.execute("SELECT name,value FROM settings WHERE name!='id'")}
+            known = {k: json.loads(v) for k,v in db.execute("SELECT name,value FROM settings WHERE name NOT IN ('id','made')")}
             if not known: db.executemany('INSERT INTO settings VALUES (?,?)', [(k, json.dumps(v)) for k,v in settings.items()])
         for k,v in known.items():
             if settings[k]!=v: raise ValueError(f'the store {self.folder} was made with {k}={v!r}, not {settings[k]!r}: use another folder')
 
 # %% ../nbs/07_protocol.ipynb #3b214e60
 def _name(f):
-    "What a function is called, for the settings"
-    if hasattr(f, 'func'): return f'{_name(f.func)}({", ".join([*map(repr, f.args), *(f"{k}={v!r}" for k,v in f.keywords.items())])})'
-    return f"{f.__module__}.{getattr(f, '__qualname__', type(f).__qualname__)}"
-
-def _versions(): return {'python': platform.python_version()} | {k: version(k) for k in 'torch fastai optuna joblib numpy scipy pandas pytorch-scheduler schedulefree prodigyopt dadaptation'.split()}
+    "What a function is called, for the settings; other values as they are printed"
+    if hasattr(f, 'func'): return f'{_name(f.func)}({", ".join([*map(_name, f.args), *(f"{k}={_name(v)}" for k,v in f.keywords.items())])})'
+    if callable(f) and hasattr(f, '__qualname__'): return f'{f.__module__}.{f.__qualname__}'
+    if ' at 0x' in repr(f): raise ValueError(f'the store could not know {f!r} again: use a function, or give its class a __repr__ that says what it is')
+    return repr(f)
 
 def _numbers(name, x):
     x = list(x)
@@ -219,30 +235,35 @@ class Protocol:
         by:str='batch', # When rates change: every 'batch' or every 'epoch'
         threads:int=1, # Threads of PyTorch in a run
         sampler_seed:int=42, # Of Optuna's TPE
+        longest:int=None, # The longest run in mind, in epochs, on which some search spaces depend; None takes the largest budget. Name it if larger budgets may follow on the same store
     ):
         if not callable(make_learner): raise TypeError(f'make_learner must be a function of a seed, got {make_learner!r}')
         self.budgets,self.seeds = sorted(_numbers('budgets', budgets)),_numbers('seeds', seeds)
         self.tune_seeds = self.seeds if tune_seeds is None else _numbers('tune_seeds', tune_seeds)
         if self.budgets[0]<1: raise ValueError(f'budgets must be at least one epoch, got {self.budgets}')
         if not isinstance(trials, Integral) or trials<1: raise ValueError(f'trials must be an integer of at least 1, got {trials!r}')
+        if not isinstance(threads, Integral) or threads<1: raise ValueError(f'threads must be an integer of at least 1, got {threads!r}')
+        if longest is not None and not longest>=self.budgets[-1]: raise ValueError(f'longest must be at least the largest budget {self.budgets[-1]}, got {longest}')
         if mode not in ('min','max'): raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
         if by not in ('batch','epoch'): raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
-        self.schedules = dict(schedules) if isinstance(schedules, dict) else self._chosen(schedules)
+        self.schedules = dict(schedules) if isinstance(schedules, dict) else self._chosen(schedules, longest)
+        if not self.schedules: raise ValueError('schedules must be one or more, got none')
         for k,v in self.schedules.items():
             if not isinstance(v, Rival): raise TypeError(f'schedules[{k!r}] must be a Rival, got {v!r}')
-        self.retune = list(self.schedules) if retune is True else list(retune)
+            if 'lr' not in v.space: raise ValueError(f"schedules[{k!r}].space must have the peak rate 'lr', got {list(v.space)}")
+        self.retune = list(self.schedules) if retune is True else listify(retune)
         if strange := [o for o in self.retune if o not in self.schedules]: raise ValueError(f'retune must name schedules out of {list(self.schedules)}, got {strange}')
-        self.make_learner,self.trials,self.metric,self.mode,self.by,self.threads,self.sampler_seed = make_learner,trials,metric,mode,by,threads,sampler_seed
-        self.store = Store(store)
+        self.make_learner,self.trials,self.metric,self.mode,self.by,self.threads,self.sampler_seed = make_learner,int(trials),metric,mode,by,int(threads),sampler_seed
         self._common = dict(make_learner=_name(make_learner), metric=metric, mode=mode, by=by, threads=threads, tune_seeds=self.tune_seeds, sampler_seed=sampler_seed)
+        self.store = Store(store)
         self.store.settle(self._common)
         self.storage = storage
 
-    def _chosen(self, names):
-        known = rivals(self.budgets[-1])
+    def _chosen(self, names, longest):
+        known = rivals(longest or self.budgets[-1])
         if names is None: return known
-        if strange := [o for o in names if o not in known]: raise ValueError(f'schedules must be out of {list(known)}, got {strange}')
-        return {o: known[o] for o in names}
+        if strange := [o for o in listify(names) if o not in list(known)]: raise ValueError(f'schedules must be out of {list(known)}, got {strange}')
+        return {o: known[o] for o in listify(names)}
 
 # %% ../nbs/07_protocol.ipynb #6eab4bf1
 @patch
@@ -287,8 +308,8 @@ def _next_trial(self:Protocol, name, n, study):
 # %% ../nbs/07_protocol.ipynb #791273d1
 @patch
 def _value(self:Protocol, record):
-    if record['curves'] and self.metric not in record['curves']: raise ValueError(f'metric must be one of {list(record["curves"])}, got {self.metric!r}')
-    return record['curves'][self.metric][-1] if record['status']=='done' else math.inf if self.mode=='min' else -math.inf
+    value = record['curves'][self.metric][-1] if record['status']=='done' else math.nan
+    return value if math.isfinite(value) else math.inf if self.mode=='min' else -math.inf
 
 @patch
 def _tune(self:Protocol):
@@ -353,6 +374,7 @@ def _do(self:Protocol, runs):
 
 @patch
 def _report(self:Protocol, run, res):
+    if res['status']=='done' and self.metric not in res['curves']: raise ValueError(f'metric must be one of {list(res["curves"])}, got {self.metric!r}')
     if res['status']=='failed': self._failed[run.key] = f'{run}: {res["error"].splitlines()[-1]}'
     value = res['curves'].get(self.metric, [math.nan])[-1] if res['curves'] else math.nan
     line = f'{time.strftime("%Y-%m-%d %H:%M:%S")} {run.key} {run.schedule} at {run.budget} epochs, seed {run.seed}, tuned at {run.tuned_at}: {res["status"]}, {self.metric} {value:.6g} in {res["seconds"]:.2f} s'
@@ -412,6 +434,6 @@ def results(self:Protocol) -> Results: # What is there by now
               for (name,n),o in self._studies.items() for i,t in enumerate(self._trials(o))]
     table = [dict(name=k, source=o.source, reference=o.reference, space='; '.join(f'{p}: {d}' for p,d in o.space.items()), horizon=o.horizon) for k,o in self.schedules.items()]
     settings = dict(metric=self.metric, mode=self.mode, budgets=self.budgets, seeds=self.seeds, tune_seeds=self.tune_seeds, trials=self.trials, retune=self.retune,
-        make_learner=_name(self.make_learner), by=self.by, threads=self.threads, sampler_seed=self.sampler_seed, versions=_versions(),
-        machine=', '.join(sorted({o['machine'] for o in rows if o['machine']})), date=time.strftime('%Y-%m-%d'))
+        make_learner=_name(self.make_learner), by=self.by, threads=self.threads, sampler_seed=self.sampler_seed, **self.store.made,
+        machine=', '.join(sorted({o['machine'] for o in rows if o['machine']})))
     return Results(pd.DataFrame(curves, columns='schedule budget seed tuned_at epoch metric value'.split()), pd.DataFrame(rows, columns=[*Run._fields, 'final', *_kept]), pd.DataFrame(trials, columns='schedule budget number value state params best'.split()), pd.DataFrame(table), settings)
