@@ -1,0 +1,65 @@
+"""The paper's experiment (arXiv 2407.15200): its three tasks under its six schedules and the horizon rule, tuned on short runs and then trained for longer.
+
+The run can be cut at any moment. The same command goes on from what is in `store`, on another machine too if the folder is taken there; only
+the trainings that were under way are done again. CIFAR-10 is downloaded by fastai, or put the official batches into
+`~/.fastai/data/cifar-10-python` yourself (FASTAI_HOME moves `~/.fastai`).
+"""
+import shlex
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from fastcore.script import call_parse
+
+from hyperbolic_lr.protocol import Protocol
+from hyperbolic_lr.rivals import paper_schedules
+from hyperbolic_lr.tasks import cifar10, deeponet, oscillation, simple_cnn, traonet
+
+tasks = dict(oscillation=oscillation, traonet=traonet, deeponet=deeponet, cifar10=cifar10)
+small = dict(
+    oscillation=dict(history=20, horizon=10, hidden=32, n_layers=1, dt=1e-2),
+    traonet=dict(n=500, points=20, d_model=32, d_ff=128, n_layers=1, bs=64),
+    deeponet=dict(n=1000, points=50, width=64, depth=3, n_basis=20, bs=64),
+    cifar10=dict(model=partial(simple_cnn, 16, 64), fraction=0.02))
+seeds = [89, 231, 928, 814, 269] # the paper's
+
+
+def schedules(longest):
+    "The paper's schedules, and the cosine with the horizon rule"
+    res = paper_schedules(longest)
+    return res | {'C-horizon': replace(res['C'], name='C-horizon', lr_exponent=-0.32)}
+
+
+@call_parse
+def main(
+    size:str='small', # 'small' is what a CPU does in an hour or two, 'paper' is the paper's own size
+    only:str='', # Some of the tasks, with commas, in the order in which they are to run; empty for all
+    under:str='', # Some of the schedules, with commas; empty for all
+    retune:str='', # Schedules to tune at every budget, for the oracle, with commas
+    trials:int=25, # Hyper-parameters to try per schedule, each with the first `tune` of the seeds
+    tune:int=5, # Seeds of a trial
+    device:str='', # Where to train, for instance 'cuda'; empty for the CPU
+    jobs:int=2, # Trainings at once
+    store:str='paper-runs', # Folder of the runs, one below it for each task; the same command goes on from there
+    out:str='', # Folder of the tables, one below it for each task; empty for those in `store`
+):
+    "Train, and write the tables of each task when it is finished, or as far as it is when Ctrl-C comes"
+    if size not in ('small','paper'): raise SystemExit(f"size must be 'small' or 'paper', got {size!r}")
+    chosen = only.split(',') if only else list(tasks)
+    if strange := [o for o in chosen if o not in tasks]: raise SystemExit(f'only must name tasks out of {list(tasks)}, got {strange}')
+    for name in chosen:
+        short = 50 if size=='paper' else 10 if name=='cifar10' else 15
+        budgets = [short*i for i in (1,2,3,4)]
+        rivals = schedules(budgets[-1])
+        if under: rivals = {k: rivals[k] for k in under.split(',')}
+        task = partial(tasks[name], **(small[name] if size=='small' else {}), **({'device': device} if device else {}))
+        protocol = Protocol(task, rivals, budgets, seeds, trials, seeds[:tune], retune.split(',') if retune else (), store=Path(store)/name, by='epoch')
+        print(f'{time.strftime("%H:%M")} {name} at {budgets} epochs under {", ".join(rivals)}', flush=True)
+        try: protocol.run(jobs=jobs)
+        finally:
+            results = protocol.results()
+            results.settings['command'] = shlex.join(['python', *sys.argv])
+            results.save(Path(out or Path(store)/'tables')/name)
+        print(results.table(text=True).to_string(), results.finding(), sep='\n\n', flush=True)
