@@ -4,6 +4,7 @@ The run can be cut at any moment. The same command goes on from what is in `stor
 the trainings that were under way are done again. CIFAR-10 is downloaded by fastai, or put the official batches into
 `~/.fastai/data/cifar-10-python` yourself (FASTAI_HOME moves `~/.fastai`).
 """
+import json
 import shlex
 import sys
 import time
@@ -11,9 +12,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from fastcore.script import call_parse
+from optuna.distributions import FloatDistribution
 
 from hyperbolic_lr.protocol import Protocol
+from hyperbolic_lr.report import Results
 from hyperbolic_lr.rivals import paper_schedules
 from hyperbolic_lr.tasks import cifar10, deeponet, oscillation, simple_cnn, traonet
 
@@ -27,9 +31,22 @@ seeds = [89, 231, 928, 814, 269] # the paper's
 
 
 def schedules(longest):
-    "The paper's schedules, and the cosine with the horizon rule"
+    "The paper's schedules, and the cosine with the horizon rule (arXiv 2409.19913)"
     res = paper_schedules(longest)
     return res | {'C-horizon': replace(res['C'], name='C-horizon', lr_exponent=-0.32)}
+
+
+def scaled(rivals, results):
+    "The horizon rule on what was found for C, which leaves nothing to tune; none if C is not tuned yet"
+    found = results.trials.query('schedule=="C" and best and budget==@results.settings["budgets"][0]').params
+    if not len(found): return {}
+    space = {k: FloatDistribution(v, v) for k,v in json.loads(found.item()).items()}
+    return {'C-scaled': replace(rivals['C'], name='C-scaled', lr_exponent=-0.32, space=space)}
+
+
+def joined(a, b):
+    "Both results in one"
+    return Results(**{k: pd.concat([getattr(a, k),getattr(b, k)]) for k in ('curves','runs','trials','schedules')}, settings=a.settings)
 
 
 @call_parse
@@ -53,13 +70,18 @@ def main(
         short = 50 if size=='paper' else 10 if name=='cifar10' else 15
         budgets = [short*i for i in (1,2,3,4)]
         rivals = schedules(budgets[-1])
+        if strange := [o for o in under.split(',') if o and o not in rivals]: raise SystemExit(f'under must name schedules out of {list(rivals)}, got {strange}')
         if under: rivals = {k: rivals[k] for k in under.split(',')}
         task = partial(tasks[name], **(small[name] if size=='small' else {}), **({'device': device} if device else {}))
-        protocol = Protocol(task, rivals, budgets, seeds, trials, seeds[:tune], retune.split(',') if retune else (), store=Path(store)/name, by='epoch')
+        make = partial(Protocol, task, budgets=budgets, seeds=seeds, tune_seeds=seeds[:tune], store=Path(store)/name, by='epoch')
+        protocol = make(schedules=rivals, trials=trials, retune=retune.split(',') if retune else ())
         print(f'{time.strftime("%H:%M")} {name} at {budgets} epochs under {", ".join(rivals)}', flush=True)
-        try: protocol.run(jobs=jobs)
+        try:
+            protocol.run(jobs=jobs)
+            if more := scaled(rivals, protocol.results()): make(schedules=more, trials=1).run(jobs=jobs)
         finally:
             results = protocol.results()
+            if more := scaled(rivals, results): results = joined(results, make(schedules=more, trials=1).results())
             results.settings['command'] = shlex.join(['python', *sys.argv])
             results.save(Path(out or Path(store)/'tables')/name)
         print(results.table(text=True).to_string(), results.finding(), sep='\n\n', flush=True)

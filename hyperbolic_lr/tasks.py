@@ -294,9 +294,12 @@ def random_crop_flip(
     cols = cols.where(torch.rand(n, 1, device=x.device)<0.5, cols.flip(1))
     return F.pad(x, [pad]*4)[torch.arange(n, device=x.device)[:,None,None],:,rows[:,:,None],cols[:,None,:]].permute(0, 3, 1, 2)
 
+@lru_cache
+def _mean_std(device): return [torch.tensor(o, device=device)[:,None,None] for o in ((0.4914,0.4822,0.4465),(0.2023,0.1994,0.2010))]
+
 def _normalize(b):
     x,y = b
-    mean,std = (torch.tensor(o, device=x.device)[:,None,None] for o in ((0.4914,0.4822,0.4465),(0.2023,0.1994,0.2010)))
+    mean,std = _mean_std(x.device) # copied to the device once, for a copy waits
     return (x/255-mean)/std,y
 
 def _augment(b): return _normalize((random_crop_flip(b[0]),b[1]))
