@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import torch
 from fastcore.script import call_parse
 from optuna.distributions import FloatDistribution
 
@@ -53,7 +54,7 @@ def joined(a, b):
 def main(
     size:str='small', # 'small' is what a CPU does in an hour or two, 'paper' is the paper's own size
     only:str='', # Some of the tasks, with commas, in the order in which they are to run; empty for all
-    under:str='', # Some of the schedules, with commas; empty for all
+    under:str='', # Some of the schedules, with commas, which are then all that the tables hold; empty for all
     retune:str='', # Schedules to tune at every budget, for the oracle, with commas
     trials:int=25, # Hyper-parameters to try per schedule, each with the first `tune` of the seeds
     tune:int=5, # Seeds of a trial
@@ -65,12 +66,15 @@ def main(
     "Train, and write the tables of each task when it is finished, or as far as it is when Ctrl-C comes"
     if size not in ('small','paper'): raise SystemExit(f"size must be 'small' or 'paper', got {size!r}")
     chosen = only.split(',') if only else list(tasks)
-    if strange := [o for o in chosen if o not in tasks]: raise SystemExit(f'only must name tasks out of {list(tasks)}, got {strange}')
+    known = list(schedules(200))
+    for k,v,names in (('only',chosen,list(tasks)),('under',under.split(','),known),('retune',retune.split(','),under.split(',') if under else known)):
+        if strange := [o for o in v if o and o not in names]: raise SystemExit(f'{k} must be names out of {names}, got {strange}')
+    if trials<1 or not 1<=tune<=len(seeds) or not jobs: raise SystemExit(f'trials must be at least 1, tune from 1 to {len(seeds)}, jobs not 0, got {trials}, {tune}, {jobs}')
+    if device.startswith('cuda') and not torch.cuda.is_available(): raise SystemExit(f'device {device!r} cannot be used: PyTorch finds no GPU')
     for name in chosen:
         short = 50 if size=='paper' else 10 if name=='cifar10' else 15
         budgets = [short*i for i in (1,2,3,4)]
         rivals = schedules(budgets[-1])
-        if strange := [o for o in under.split(',') if o and o not in rivals]: raise SystemExit(f'under must name schedules out of {list(rivals)}, got {strange}')
         if under: rivals = {k: rivals[k] for k in under.split(',')}
         task = partial(tasks[name], **(small[name] if size=='small' else {}), **({'device': device} if device else {}))
         make = partial(Protocol, task, budgets=budgets, seeds=seeds, tune_seeds=seeds[:tune], store=Path(store)/name, by='epoch')
@@ -84,4 +88,5 @@ def main(
             if more := scaled(rivals, results): results = joined(results, make(schedules=more, trials=1).results())
             results.settings['command'] = shlex.join(['python', *sys.argv])
             results.save(Path(out or Path(store)/'tables')/name)
+        if not len(results.curves): raise SystemExit(f'{name}: no run has come to its end. The errors are in {Path(store, name, "log.txt")}')
         print(results.table(text=True).to_string(), results.finding(), sep='\n\n', flush=True)

@@ -293,7 +293,7 @@ def registry(
 def paper_schedules(
     longest:float=200, # The longest run in mind, in epochs; the paper's is 200
 ) -> dict: # {name: Rival}, with the paper's names N (none), P (polynomial), C (cosine), E (exponential), H and EH (hyperbolic)
-    "The schedules that the paper compares, with the space that it searches (arXiv 2407.15200). ValueError unless `longest` is positive and finite."
+    "The schedules that the paper compares, with the space that it searches (arXiv 2407.15200), its lengths scaled to `longest`. ValueError unless `longest` is positive and finite."
     known = rivals(longest)
     names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyperbolic', EH='exp-hyperbolic')
     own = {'lr': FloatDistribution(1e-4, 5e-2, log=True), 'gamma': FloatDistribution(0.9**(200/longest), 0.99**(200/longest))}

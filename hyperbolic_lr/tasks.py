@@ -13,7 +13,7 @@ import numpy as np
 import pickle
 import torch
 import torch.nn.functional as F
-from collections.abc import Callable,Iterable
+from collections.abc import Callable
 from fastai.basics import DataLoaders,Learner,OptimWrapper,accuracy,set_seed
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
@@ -56,12 +56,14 @@ class _SmoothLoss(AvgSmoothLoss):
         self.val = (1-self.beta)*learn.loss.detach().mean() + self.beta*self.val
 
 class _FetchLosses(Callback):
-    "Brings the epoch's losses to the CPU at its end, at once"
+    "Brings the epoch's losses to the CPU at its end, at once, or at the end of a fit that was broken off"
     order,run_valid = 51,False # after the recorder
-    def before_epoch(self): self._start = len(self.recorder.losses)
+    def before_fit(self): self._known = 0
     def after_epoch(self):
         losses = self.recorder.losses
-        if self._start<len(losses): losses[self._start:] = [*torch.stack(losses[self._start:]).cpu()]
+        if self._known<len(losses): losses[self._known:] = [*torch.stack(losses[self._known:]).cpu()]
+        self._known = len(losses)
+    def after_fit(self): self.after_epoch()
 
 def _learner(seed, model, train, valid, bs, loss_func, device, metrics=None, after=(None,None)):
     "A Learner whose weights and order of batches follow from `seed`"
@@ -116,7 +118,7 @@ class Seq2Seq(nn.Module):
 # %% ../nbs/06_tasks.ipynb #bdf0c896
 @lru_cache
 def _windows(zeta, duration, dt, history, horizon):
-    x = newmark(np.atleast_1d(zeta), round(duration/dt)+1, dt)[...,0]
+    x = newmark(zeta, round(duration/dt)+1, dt)[...,0]
     x = torch.tensor((x-x.min())/(x.max()-x.min()), dtype=torch.float).unfold(1, history+horizon, 1).flatten(0, 1)
     return [(x[i,:history].contiguous(),x[i,history:].contiguous()) for i in _split(len(x))]
 
@@ -132,10 +134,13 @@ def oscillation(
     bs:int=64, # Windows in a batch
     device=None, # Where to train; None is the CPU
 ) -> Learner: # With AdamW (PyTorch's defaults) and the Huber loss
-    "The paper's oscillation: forecast a spring that swings, with `Seq2Seq`. ValueError if no window fits into the time simulated."
-    zeta = tuple(zeta) if isinstance(zeta, Iterable) else zeta
-    if round(duration/dt)+1<history+horizon: raise ValueError(f'duration must hold history+horizon samples, {(history+horizon-1)*dt:g} at least, got {duration}')
-    train,valid = _windows(zeta, duration, dt, history, horizon)
+    "The paper's oscillation: forecast a spring that swings, with `Seq2Seq`. ValueError for numbers that are not positive, or a time too short for two windows."
+    zs = np.atleast_1d(np.asarray(zeta, dtype=float))
+    if not zs.size or not (zs>=0).all() or not np.isfinite(zs).all(): raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zeta!r}')
+    for k,v in dict(history=history, horizon=horizon, dt=dt).items():
+        if not v>0: raise ValueError(f'{k} must be positive, got {v}')
+    if round(duration/dt)<history+horizon: raise ValueError(f'duration must hold history+horizon+1 samples, {(history+horizon)*dt:g} at least, got {duration}')
+    train,valid = _windows(tuple(zs.tolist()), duration, dt, history, horizon)
     return _learner(seed, partial(Seq2Seq, horizon, hidden, n_layers), train, valid, bs, nn.HuberLoss(), device)
 
 # %% ../nbs/06_tasks.ipynb #530eaa06
@@ -230,7 +235,7 @@ class TraONet(nn.Module):
 def deeponet(
     seed:int=0, # Decides the initial weights and the order of the batches
     n:int=10_000, # Functions
-    points:int=100, # Where the input is known, and where the output is wanted; a divisor of 1000
+    points:int=100, # Of the input, every (1000/points)-th of 1,000, and as many of the output, from 0 to 1; a divisor of 1000
     width:int=1024, # Of a hidden layer
     depth:int=6, # Hidden layers of the branch, and of the trunk
     n_basis:int=50, # Basis functions
@@ -244,7 +249,7 @@ def deeponet(
 def traonet(
     seed:int=0, # Decides the initial weights and the order of the batches
     n:int=10_000, # Functions
-    points:int=100, # Where the input is known, and where the output is wanted; a divisor of 1000
+    points:int=100, # Of the input, every (1000/points)-th of 1,000, and as many of the output, from 0 to 1; a divisor of 1000
     d_model:int=128, # Width
     n_heads:int=2, # Attention heads
     d_ff:int=512, # Width of the feed-forward layers
@@ -258,6 +263,7 @@ def traonet(
 
 # %% ../nbs/06_tasks.ipynb #8a0a148f
 _cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
+_cifar_files = [f'data_batch_{i}' for i in range(1, 6)],['test_batch']
 
 def _cifar_folder(folder):
     "Where the batches lie; downloaded if `folder` is None"
@@ -267,7 +273,7 @@ def _cifar_folder(folder):
             raise FileNotFoundError(f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is a network, '
                                     'and give the folder cifar-10-batches-py as `folder`.') from e
     folder = Path(folder)
-    found = [o for o in (folder,folder/'cifar-10-batches-py') if (o/'test_batch').is_file()]
+    found = [o for o in (folder,folder/'cifar-10-batches-py') if all((o/f).is_file() for f in sum(_cifar_files, []))]
     if not found:
         raise FileNotFoundError(f'{folder} holds no CIFAR-10: give the folder with data_batch_1 to data_batch_5 and test_batch, unpacked from {_cifar_url}, or None to download it')
     return found[0]
@@ -275,7 +281,7 @@ def _cifar_folder(folder):
 @lru_cache
 def _cifar(folder, fraction):
     rng,res = np.random.default_rng(42),[]
-    for names in ([f'data_batch_{i}' for i in range(1, 6)],['test_batch']):
+    for names in _cifar_files:
         parts = [pickle.loads((folder/o).read_bytes(), encoding='bytes') for o in names]
         x,y = np.concatenate([o[b'data'] for o in parts]).reshape(-1, 3, 32, 32),np.concatenate([o[b'labels'] for o in parts])
         keep = rng.permutation(len(y))[:round(fraction*len(y))]
@@ -361,4 +367,5 @@ def cifar10(
     "The paper's CIFAR-10, with random crops and flips. ValueError for a fraction outside (0,1], FileNotFoundError if there is no data."
     if not 0<fraction<=1: raise ValueError(f'fraction must be above 0 and at most 1, got {fraction}')
     train,valid = _cifar(_cifar_folder(folder), fraction)
+    if not len(train[1]) or not len(valid[1]): raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
     return _learner(seed, model, train, valid, bs, nn.CrossEntropyLoss(label_smoothing=0.1), device, accuracy, (_augment,_normalize))

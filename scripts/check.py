@@ -63,6 +63,13 @@ def demo_runs():
         if 'exp-hyperbolic' not in out or not all(Path(d, o).stat().st_size for o in ('curves.png','report.html')): raise RuntimeError(out)
 
 
+def paper_runs():
+    "One schedule of the paper's smallest task: tuned, trained at all budgets, and stored"
+    with tempfile.TemporaryDirectory() as d:
+        sh(sys.executable, 'examples/paper.py', '--only', 'deeponet', '--under', 'E', '--trials', '1', '--tune', '1', '--store', d)
+        if not Path(d, 'tables', 'deeponet', 'curves.csv.gz').stat().st_size: raise RuntimeError('no tables')
+
+
 def needed_by(name):
     "The installed distributions that installing `name` brings, itself included"
     todo,found = [name],{}
@@ -103,6 +110,7 @@ checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').gl
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
     'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
     'the demo runs': demo_runs,
+    "the paper's experiment runs": paper_runs,
     'the wheel works with torch alone': wheel_with_torch_alone,
 }
 
