@@ -72,7 +72,8 @@ drawable = [*_ours,'cosine','linear','wsd','one-cycle','none','cosine-warmup','l
 
 @lru_cache(500)
 def _rival_shape(name, N, per_epoch, tuned_at, params):
-    from hyperbolic_lr.rivals import rates,rivals
+    try: from hyperbolic_lr.rivals import rates,rivals
+    except ImportError as e: raise ImportError(f'{name} is drawn by its own library: pip install "hyperbolic_lr[protocol]" ({e})') from e
     return rates(rivals(N)[name], N, per_epoch, tuned_at, lr=1., **dict(params))
 
 def _rates(name, N, per_epoch, first, U, lr, infimum_lr, final_lr, W):
@@ -346,8 +347,7 @@ class Explorer:
         except (ValueError,TypeError,ImportError) as e: self._explain(e)
 
     def _explain(self, e):
-        hint = ' The rivals need <code>pip install "hyperbolic_lr[protocol]"</code>.' if isinstance(e, ImportError) else ''
-        self.message.value = f'<span style="color:#d55e00"><b>Not drawn:</b> {escape(str(e))}.{hint}</span>'
+        self.message.value = f'<span style="color:#d55e00"><b>Not drawn:</b> {escape(str(e))}</span>'
 
     def _show(self, s, data):
         styles,first = _line_styles(s['schedules'], s['budgets']),s['budgets'][0]
