@@ -83,12 +83,25 @@ def needed_by(name):
     return found.values()
 
 
-def wheel_with_torch_alone():
-    "The wheel is built, and used where nothing can be imported but torch and what torch itself installs"
+def packages():
+    "The source distribution and the wheel that a release would publish: complete for PyPI, and the wheel from the one is the wheel from the other"
     with tempfile.TemporaryDirectory() as d:
-        shutil.rmtree('build', ignore_errors=True) # setuptools would put what lies there from before into the wheel
-        sh(sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', d, '.')
-        sh(sys.executable, '-m', 'zipfile', '-e', next(Path(d).glob('*.whl')), f'{d}/lib')
+        clean = Path(d, 'src') # what git has and could have, without what earlier builds have left
+        for o in tree(): (clean/o).parent.mkdir(parents=True, exist_ok=True); shutil.copy(o, clean/o)
+        env = os.environ | {'SOURCE_DATE_EPOCH': '1700000000'} # the times in an archive
+        build = lambda out, *args: sh(sys.executable, '-m', 'build', '--no-isolation', *args, '-o', f'{d}/{out}', clean, env=env)
+        build('both') # the wheel from the source distribution
+        build('direct', '--wheel')
+        wheels = [next(Path(d, o).glob('*.whl')).read_bytes() for o in ('both','direct')]
+        if wheels[0]!=wheels[1]: raise RuntimeError('the wheel built from the source distribution differs from the one built from the repository')
+        sh(sys.executable, '-m', 'twine', 'check', '--strict', *Path(d, 'both').iterdir())
+        wheel_with_torch_alone(next(Path(d, 'both').glob('*.whl')))
+
+
+def wheel_with_torch_alone(wheel):
+    "The wheel is used where nothing can be imported but torch and what torch itself installs"
+    with tempfile.TemporaryDirectory() as d:
+        sh(sys.executable, '-m', 'zipfile', '-e', wheel, f'{d}/lib')
         for dist in needed_by('torch'):
             for top in {o.parts[0] for o in dist.files} - {'..'}:
                 if not Path(d, 'lib', top).exists(): Path(d, 'lib', top).symlink_to(dist.locate_file(top))
@@ -111,7 +124,7 @@ checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').gl
     'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
     'the demo runs': demo_runs,
     "the paper's experiment runs": paper_runs,
-    'the wheel works with torch alone': wheel_with_torch_alone,
+    'the packages are built, and work with torch alone': packages,
 }
 
 passed = 0
