@@ -57,6 +57,35 @@ def outputs_stored():
                 raise RuntimeError(f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
 
 
+def pages():
+    "{notebook's name: its prose}"
+    return {p.name: '\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type=='markdown') for p in Path('nbs').glob('*.ipynb')}
+
+
+def anchor(heading):
+    "What Quarto makes of a heading"
+    return re.sub(r'[^\w\- ]', '', heading).strip().lower().replace(' ', '-')
+
+
+def links_resolve():
+    "Links from a notebook to another, to a heading or to a file"
+    text,lost = pages(),[]
+    heads = {n: {anchor(h) for h in re.findall(r'^#+ (.*)$', t, re.M)} for n,t in text.items()}
+    for n,t in text.items():
+        for link in re.findall(r'\]\((?!https?:)([^)\s]+)\)', t):
+            to,_,at = link.partition('#')
+            if to and not Path('nbs', to).exists() or at and at not in heads.get(to or n, ()): lost.append(f'{n}: {link}')
+    if lost: raise RuntimeError('these links lead nowhere: ' + ', '.join(lost))
+
+
+def spelling():
+    "Prose and code of the notebooks, and the other texts"
+    with tempfile.TemporaryDirectory() as d:
+        for p in Path('nbs').glob('*.ipynb'):
+            Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
+        sh('codespell', '-L', 'vermillion,retuned,docments', d, *Path('.').glob('*.md'), 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
+
+
 def demo_runs():
     with tempfile.TemporaryDirectory() as d:
         out = sh(sys.executable, 'examples/digits.py', '--schedules', 'exp-hyperbolic', '--budgets', '1,2', '--seeds', '0', '--trials', '1', '--store', d)
@@ -121,6 +150,8 @@ checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').gl
     'nbdev-export and nbdev-clean change nothing': export_and_clean,
     'the notebooks have their outputs': outputs_stored,
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
+    'links between the notebooks resolve': links_resolve,
+    'spelling': spelling,
     'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
     'the demo runs': demo_runs,
     "the paper's experiment runs": paper_runs,
