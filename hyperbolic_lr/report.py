@@ -19,6 +19,7 @@ from pathlib import Path
 from scipy.optimize import isotonic_regression
 from scipy.stats import t as student
 from . import sensitivity
+from .plots import budget_colors,figure_style,schedule_style
 
 # %% ../nbs/06a_report.ipynb #15bfac5b
 _types = dict(
@@ -231,7 +232,7 @@ def _panels(results, names, xlabel, ylabel, **kwargs):
         ax.tick_params(which='both', labelbottom=i>=len(names)-cols)
     fig.supxlabel(xlabel, fontsize=9)
     fig.supylabel(ylabel, fontsize=9)
-    colors = dict(zip(budgets, plt.get_cmap('viridis_r')(np.linspace(0.1, 1, len(budgets)))))
+    colors = budget_colors(budgets)
     fig.legend([plt.Line2D([], [], color=c) for c in colors.values()], colors, title='budget (epochs)', loc='outside upper center', ncols=len(budgets), fontsize=8, title_fontsize=8)
     return dict(zip(names, axs.flat)),colors
 
@@ -285,7 +286,6 @@ def plot_rates(
 
 # %% ../nbs/06a_report.ipynb #d5f31af3
 _usual = 'hyperbolic','exp-hyperbolic','cosine','linear','none'
-_palette = '#0072b2','#d55e00','#009e73','#cc79a7','#e69f00','#56b4e9' # Okabe and Ito's, for every kind of colour vision
 
 def _spread(y, gap):
     "`y`, sorted from below, moved as little as possible until neighbours are `gap` apart, all between 0 and 1"
@@ -308,11 +308,11 @@ def plot_regret(
     vals = df['regret'].replace(np.inf, np.nan).abs().dropna()
     fig,ax = plt.subplots(figsize=(7, max(3.6, 1+0.19*len(names))), layout='constrained')
     if len(vals) and (mid := vals[vals>0].median())*10 < vals.max(): ax.set_yscale('symlog', linthresh=mid)
-    ends,colors = {},dict(zip(bold, _palette*len(names)))
+    ends,styles = {},{k: schedule_style(k) if k in bold else dict(color='0.65', linestyle='-') for k in names}
     for k in sorted(names, key=lambda o: o in bold):
-        y,c = wide['regret'][k],colors.get(k, '0.65')
+        y,c = wide['regret'][k],styles[k]['color']
         x = y.index*1.03**(bold.index(k) - (len(bold)-1)/2 if k in bold else 0) # side by side, so that the intervals can be seen
-        ax.plot(x, y.where(np.isfinite(y)), '.-', color=c, lw=2 if k in bold else 0.8, ms=7 if k in bold else 3)
+        ax.plot(x, y.where(np.isfinite(y)), marker='.', lw=2 if k in bold else 0.8, ms=7 if k in bold else 3, **styles[k])
         if k in bold: ax.vlines(x, wide['low'][k], wide['high'][k], color=c, lw=1.2)
         lost = x[np.isinf(y)]
         ax.plot(lost, np.full(len(lost), 0.99), 'x', color=c, ms=6, transform=ax.get_xaxis_transform())
@@ -325,8 +325,9 @@ def plot_regret(
     at = {k: 0.99 if v==[np.inf] else ax.transAxes.inverted().transform(ax.transData.transform((1, v[0])))[1] for k,v in ends.items() if v}
     order = sorted(at, key=at.get)
     for k,y in zip(order, _spread([at[o] for o in order], 0.95/max(len(order), 14))):
+        text,line,lw = (styles[k]['color'],styles[k]['color'],1.2) if k in bold else ('0.4','0.8',0.6)
         ax.annotate(k, (1, at[k]), (1.06, y), xycoords='axes fraction', textcoords='axes fraction', fontsize=8, va='center', parse_math=False,
-                    color=colors.get(k, '0.4'), fontweight='bold' if k in bold else 'normal', arrowprops=dict(arrowstyle='-', relpos=(0,0.5), color=colors.get(k, '0.8'), lw=0.6, shrinkA=0, shrinkB=0))
+                    color=text, fontweight='bold' if k in bold else 'normal', arrowprops=dict(arrowstyle='-', relpos=(0,0.5), color=line, linestyle=styles[k]['linestyle'], lw=lw, shrinkA=0, shrinkB=0))
     return ax
 
 # %% ../nbs/06a_report.ipynb #81c98a4b
@@ -429,7 +430,7 @@ def html(
     "A report as one self-contained HTML page"
     s,first = results.settings,min(results.settings['budgets'])
     metrics = results.curves.loc[results.curves['tuned_at']==first, 'metric'].unique()
-    with plt.style.context('default'):
+    with plt.style.context(['default',figure_style]):
         sections = [dict(title='What was asked', text=_asked(results)), *_main(results)]
         if s['metric'] in metrics: sections.append(dict(title='Learning curves', png=_png(plot_curves(results)),
             alt=f'{s["metric"]} against epoch: a panel for each schedule, a line for each budget. Where the lines end is in the table.',
@@ -452,5 +453,5 @@ def html(
 # %% ../nbs/06a_report.ipynb #226aae85
 @patch
 def _repr_html_(self:Results):
-    with plt.style.context('default'): sections = [*_main(self), *([_regret_section(self)] if len(self.regret()) else [])]
+    with plt.style.context(['default',figure_style]): sections = [*_main(self), *([_regret_section(self)] if len(self.regret()) else [])]
     return _env.get_template('body').render(sections=sections, level=4)
