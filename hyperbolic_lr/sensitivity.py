@@ -7,7 +7,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/sensitivity.html.md"""
 # %% auto #0
 __all__ = ['final_values', 'smooth', 'slcd', 'slcd_table', 'PowerLaw', 'power_law', 'power_laws', 'Forecast', 'forecast',
            'forecasts', 'regret', 'RateDistance', 'rate_distance', 'area_until', 'cumulative_rate', 'decay_rate',
-           'schedule_table']
+           'last_iterate_bound', 'schedule_table']
 
 # %% ../nbs/04_sensitivity.ipynb #b74fbb45
 import warnings
@@ -295,6 +295,15 @@ def decay_rate(
     _check_per_epoch(per_epoch)
     if len(r)<2: raise ValueError(f'rates must be at least two for a decay, got {r.tolist()}')
     with np.errstate(divide='ignore', invalid='ignore'): return np.diff(-np.log(r))*per_epoch
+
+# %% ../nbs/04_sensitivity.ipynb #98049423
+def last_iterate_bound(
+    rates, # Rates of the steps of a run, relative to its peak or not, positive up to the last steps at most
+) -> tuple: # a and b
+    "a and b of the bound D² a/γ + G² b γ of the last iterate's excess loss under the rates γ `rates` (arXiv 2310.07831). ValueError for rates that are negative, not finite, or all zero."
+    r = np.trim_zeros(_rates(rates), 'b') # a step of length zero changes nothing
+    left,squares = (o[::-1].cumsum()[::-1] for o in (r,r**2)) # from each step to the end
+    return (1/(2*left[0])).item(), ((squares[0]/left[0] + (r[:-1]/left[1:]*squares[:-1]/left[:-1]).sum())/2).item()
 
 # %% ../nbs/04_sensitivity.ipynb #25628c37
 def schedule_table(

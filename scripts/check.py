@@ -8,10 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import nbformat
+
+import pages
 
 root = Path(__file__).resolve().parent.parent
 os.chdir(root)
@@ -57,33 +61,12 @@ def outputs_stored():
                 raise RuntimeError(f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
 
 
-def pages():
-    "{notebook's name: its prose}"
-    return {p.name: '\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type=='markdown') for p in Path('nbs').glob('*.ipynb')}
-
-
-def anchor(heading):
-    "What Quarto makes of a heading"
-    return re.sub(r'[^\w\- ]', '', heading).strip().lower().replace(' ', '-')
-
-
-def links_resolve():
-    "Links from a notebook to another, to a heading or to a file"
-    text,lost = pages(),[]
-    heads = {n: {anchor(h) for h in re.findall(r'^#+ (.*)$', t, re.M)} for n,t in text.items()}
-    for n,t in text.items():
-        for link in re.findall(r'\]\((?!https?:)([^)\s]+)\)', t):
-            to,_,at = link.partition('#')
-            if to and not Path('nbs', to).exists() or at and at not in heads.get(to or n, ()): lost.append(f'{n}: {link}')
-    if lost: raise RuntimeError('these links lead nowhere: ' + ', '.join(lost))
-
-
 def spelling():
     "Prose and code of the notebooks, and the other texts"
     with tempfile.TemporaryDirectory() as d:
         for p in Path('nbs').glob('*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
-        sh('codespell', '-L', 'vermillion,retuned,docments', d, *Path('.').glob('*.md'), 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
+        sh('codespell', '-L', 'vermillion,retuned,docments', d, *Path('.').glob('*.md'), 'nbs/figures', 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
 
 
 def demo_runs():
@@ -146,11 +129,12 @@ for o in scheds: o.step()
 """)
 
 
-checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))} | {
+notebooks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))}
+checks = {
     'nbdev-export and nbdev-clean change nothing': export_and_clean,
     'the notebooks have their outputs': outputs_stored,
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
-    'links between the notebooks resolve': links_resolve,
+    **pages.checks,
     'spelling': spelling,
     'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
     'the demo runs': demo_runs,
@@ -158,14 +142,19 @@ checks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').gl
     'the packages are built, and work with torch alone': packages,
 }
 
-passed = 0
-for name,check in checks.items():
-    start = time.time()
-    print(f'{name} ... ', end='', flush=True)
+
+def tried(check):
+    "What `check` complains of, or nothing, and the seconds that it took"
+    start,error = time.time(),None
     try: check()
-    except Exception as e: print(f'FAILED\n{e}')
-    else:
-        passed += 1
-        print(f'ok, {time.time()-start:.0f} s')
-print(f'{passed} passed, {len(checks)-passed} failed')
-sys.exit(passed<len(checks))
+    except Exception as e: error = f'{type(e).__name__}: {e}'
+    return error,time.time()-start
+
+
+failed = 0
+with ThreadPoolExecutor(2) as pool: # two notebooks at a time; the other checks look at the whole tree, one by one
+    for name,(error,seconds) in chain(zip(notebooks, pool.map(tried, notebooks.values())), ((k,tried(f)) for k,f in checks.items())):
+        print(f'{name} ... FAILED\n{error}' if error else f'{name} ... ok, {seconds:.0f} s', flush=True)
+        failed += error is not None
+print(f'{len(notebooks)+len(checks)-failed} passed, {failed} failed')
+sys.exit(failed>0)
