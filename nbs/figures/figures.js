@@ -82,7 +82,7 @@ var hyperbolicFigures = (() => {
     },
   }
 
-  const W = 480, H = 260, L = 46, R = 10, T = 10, B = 38
+  const W = 480, H = 290, L = 60, R = 14, T = 10, B = 44
   const escape = t => t.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;')
   const svg = (kind, state) => {
     const f = figures[kind], {lines, marks, handles, says} = f.draw(state)
@@ -90,10 +90,10 @@ var hyperbolicFigures = (() => {
     const at = (a, b) => `${x(a).toFixed(2)},${y(b).toFixed(2)}`
     const ticks = [0, 1, 2, 3, 4, 5].map(i => f.range[0] + (f.range[1] - f.range[0])*i/5), steps = [0, 0.25, 0.5, 0.75, 1]
     return [
-      `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escape(f.title)}. ${escape(says)}" font-size="12" fill="currentColor">`,
-      ...steps.map(v => `<line x1="${L}" x2="${W - R}" y1="${y(v)}" y2="${y(v)}" stroke="currentColor" opacity="0.15"/><text x="${L - 6}" y="${y(v) + 4}" text-anchor="end">${v}</text>`),
-      ...ticks.map(v => `<line x1="${x(v)}" x2="${x(v)}" y1="${T}" y2="${H - B}" stroke="currentColor" opacity="0.15"/><text x="${x(v)}" y="${H - B + 15}" text-anchor="middle">${v}</text>`),
-      `<text x="${(L + W - R)/2}" y="${H - 6}" text-anchor="middle">${f.xlabel}</text><text transform="translate(12 ${(T + H - B)/2}) rotate(-90)" text-anchor="middle">${f.ylabel}</text>`,
+      `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escape(f.title)}. ${escape(says)}" font-size="15" fill="currentColor">`,
+      ...steps.map(v => `<line x1="${L}" x2="${W - R}" y1="${y(v)}" y2="${y(v)}" stroke="currentColor" opacity="0.15"/><text x="${L - 6}" y="${y(v) + 5}" text-anchor="end">${v}</text>`),
+      ...ticks.map(v => `<line x1="${x(v)}" x2="${x(v)}" y1="${T}" y2="${H - B}" stroke="currentColor" opacity="0.15"/><text x="${x(v)}" y="${H - B + 18}" text-anchor="middle">${v}</text>`),
+      `<text x="${(L + W - R)/2}" y="${H - 6}" text-anchor="middle">${f.xlabel}</text><text transform="translate(14 ${(T + H - B)/2}) rotate(-90)" text-anchor="middle">${f.ylabel}</text>`,
       ...marks.map(([a, b, c, d]) => `<line x1="${x(a)}" y1="${y(b)}" x2="${x(c)}" y2="${y(d)}" stroke="currentColor" stroke-dasharray="1 3"/>`),
       ...lines.map(o => `<polyline fill="none" stroke="${o.color}" stroke-width="2" stroke-dasharray="${o.dash}" points="${o.points.map(p => at(...p)).join(' ')}"/>`),
       ...handles.map(h => `<circle data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="8" fill="#e69f00" stroke="currentColor" style="cursor:ew-resize"/>`),
