@@ -298,7 +298,7 @@ def decay_rate(
 
 # %% ../nbs/04_sensitivity.ipynb #98049423
 def last_iterate_bound(
-    rates, # Rates of the steps of a run, relative to its peak or not, positive up to the last steps at most
+    rates, # Rates of the steps of a run, one per step, at least 0; as shares of the peak if γ is to be the peak rate
 ) -> tuple: # a and b
     "a and b of the bound D² a/γ + G² b γ of the last iterate's excess loss under the rates γ `rates` (arXiv 2310.07831). ValueError for rates that are negative, not finite, or all zero."
     r = np.trim_zeros(_rates(rates), 'b') # a step of length zero changes nothing

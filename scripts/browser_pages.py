@@ -58,8 +58,8 @@ def drag(page, folder):
         fig = page.locator(f'.hyperbolic-figure[data-figure={kind}]')
         fig.scroll_into_view_if_needed()
         state = lambda: (fig.locator('.says').inner_text(), fig.locator('.picture').inner_html())
-        for param in fig.locator('circle').evaluate_all('o => o.map(x => x.dataset.param)'):
-            before,box = state(),fig.locator(f'circle[data-param={param}]').bounding_box()
+        for param in fig.locator('circle.grip').evaluate_all('o => o.map(x => x.dataset.param)'):
+            before,box = state(),fig.locator(f'circle.grip[data-param={param}]').bounding_box()
             x,y = box['x']+box['width']/2,box['y']+box['height']/2
             page.mouse.move(x, y)
             page.mouse.down()

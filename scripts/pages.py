@@ -1,4 +1,5 @@
 """The site as nbdev stages it for Quarto: what can be checked without Quarto. `make test` runs `checks`."""
+import ast
 import importlib
 import inspect
 import re
@@ -54,9 +55,8 @@ def sidebar():
     "Every page is in the sidebar and every entry of it is a page; so are the files that the site's configuration names"
     listed = [*leaves(yaml.safe_load((root/'nbs/sidebar.yml').read_text())['website']['sidebar']['contents'])]
     there = {*sources()} | {p.name for p in (root/'nbs').glob('*.qmd')}
-    cfg = yaml.safe_load((root/'_quarto.yml').read_text())
-    files = [cfg['website']['favicon'], cfg['website']['image'], cfg['format']['html']['css']]
-    complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o)>1}, *(f for f in files if not (root/'nbs'/f).is_file())])
+    named = re.findall(r'[\w./-]+\.(?:ipynb|qmd|css|svg|png)\b', (root/'_quarto.yml').read_text())
+    complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o)>1}, *(f for f in named if not (root/'nbs'/f).is_file())])
 
 
 def directives():
@@ -79,8 +79,9 @@ def formulas():
     bad = []
     for name,nb in staged().items():
         text = prose(nb).replace(r'\$', '')
-        if text.count('$')%2: bad.append(f'{name}: a dollar sign is left over')
-        for a,b in re.findall(r'\$\$(.+?)\$\$|\$(.+?)\$', text, re.S):
+        formula = r'\$\$(.+?)\$\$|\$(?=\S)([^$]+?)(?<=\S)\$(?!\d)' # as Pandoc reads it
+        bad += [f'{name}: a dollar sign is left over: {o}' for o in re.findall(r'.*\$.*', re.sub(formula, '', text, flags=re.S))]
+        for a,b in re.findall(formula, text, re.S):
             f,why = a or b,''
             try: why = ' '.join(re.findall(r'<m\w+>(\\[a-zA-Z]+)', convert(f)))
             except Exception as e: why = type(e).__name__
@@ -100,20 +101,23 @@ def anchors(nb):
 def links():
     "Links between pages, to headings, symbols and files, as they stand on the staged pages; links to the outside must be whole addresses"
     pages,cfg = staged(),get_config(root)
-    repo = f'{cfg.git_url}/blob/main/'
     html = {re.search(r'^output-file: (.*)$', nb.cells[0].source, re.M)[1]: name for name,nb in pages.items()} | {p.stem+'.html': p.name for p in (root/'nbs').glob('*.qmd')}
     heads = {name: anchors(nb) for name,nb in pages.items()}
     bad = []
     for name,nb in pages.items():
-        for link in {*re.findall(r'\]\(([^)\s]+)\)', prose(nb))} | {*re.findall(r'(?:href|src)="([^"]+)"', prose(nb))}:
+        text = prose(nb)
+        bad += [f'{name}: a link within a link: {o}' for o in re.findall(r'\[\[[^\]]*\]\([^)]*\)\]\([^)]*\)', text)]
+        for link in {*re.findall(r'\]\(([^)\s]+)[^)]*\)', text)} | {*re.findall(r'(?:href|src)=["\']([^"\']+)', text)} | {*re.findall(r'^\[[^\]]+\]: (\S+)', text, re.M)}:
             to,_,at = link.partition('#')
             if to.startswith(cfg.doc_url): to = html.get(to.removeprefix(cfg.doc_url).lstrip('/') or 'index.html', 'no page')
-            elif to.startswith(repo):
-                if not (root/to.removeprefix(repo)).exists(): bad.append(f'{name}: {link}')
+            elif to.startswith(cfg.git_url+'/'):
+                file = re.sub(r'^/(?:blob|tree)/main/', '', to.removeprefix(cfg.git_url))
+                if not file.startswith(('/issues','/releases')) and not (root/file).exists(): bad.append(f'{name}: {link}')
                 continue
             elif re.match(r'https?://[\w.-]+\.\w+(/|$)', to): continue
             to = to or name
-            if not (root/'nbs'/to).exists() or at and to in heads and at not in heads[to]: bad.append(f'{name}: {link}')
+            inside = '..' not in to and (root/'_proc'/to).exists()
+            if not inside or at and at not in heads.get(to, ()): bad.append(f'{name}: {link}')
     complain('these links lead nowhere', bad)
 
 
@@ -121,9 +125,10 @@ def pictures():
     "Every picture says in words what is seen on it"
     bad = []
     for name,nb in staged().items():
-        bad += [f'{name}: {o}' for o in re.findall(r'!\[\]\([^)]*\)', prose(nb))]
+        bad += [f'{name}: {o}' for o in re.findall(r'!\[\]\([^)]*\)|<img(?![^>]*alt="[^"])[^>]*>', prose(nb))]
         for c in nb.cells:
-            if c.cell_type=='code' and any('image/png' in o.get('data', {}) for o in c.outputs) and 'fig-alt: ' not in c.source: bad.append(f'{name}: {c.source[:300]}')
+            drawn = c.cell_type=='code' and any(k.startswith('image/') for o in c.outputs for k in o.get('data', {}))
+            if drawn and not re.search(r'^#\| fig-alt: "?\w', c.source, re.M): bad.append(f'{name}: {c.source[:300]}')
     complain('pictures without a fig-alt', bad)
 
 
@@ -153,10 +158,12 @@ def lessons():
     reference,bad = '\n'.join(outputs(sources()['22_reference.ipynb'], 'text/markdown')),[]
     for mod,names in symbols().items():
         nb = books[mod]
-        seen = '\n'.join([c.source for c in nb.cells if c.cell_type=='code' and not re.search(r'^#\| *export', c.source, re.M)] + outputs(nb, 'text/plain'))
+        code = [c.source for c in nb.cells if c.cell_type=='code' and not re.search(r'^#\| *export|^[!%]', c.source, re.M)]
+        nodes = [o for c in code for o in ast.walk(ast.parse(c))]
+        seen = {getattr(o, 'id', getattr(o, 'attr', None)) for o in nodes} | {*re.findall(r'\w+', '\n'.join(outputs(nb, 'text/plain')))}
         for o in names:
-            if not re.search(rf'\b{o.rpartition(".")[2]}\b', seen): bad.append(f'{mod}.{o}: no lesson')
-            if f'{o}`' not in reference: bad.append(f'{mod}.{o}: not in the reference')
+            if o.rpartition('.')[2] not in seen: bad.append(f'{mod}.{o}: no lesson')
+            if f'<code>{o}</code>' not in reference: bad.append(f'{mod}.{o}: not in the reference')
     complain('public symbols that the pages do not show', bad)
 
 
@@ -164,11 +171,12 @@ def commands():
     "The commands of the library and of examples/ that the pages show know the options that they are shown with"
     bad = []
     for name,nb in sources().items():
-        for block in re.findall(r'```sh\n(.*?)```', '\n'.join(c.source for c in nb.cells if c.cell_type=='markdown'), re.S):
-            for what,args in re.findall(r'^(hyperbolic-\w+|python examples/\w+\.py)\b(.*)$', block.replace('\\\n', ' '), re.M):
+        for block in re.findall(r'```(?:sh|bash)\n(.*?)```', '\n'.join(c.source for c in nb.cells if c.cell_type=='markdown'), re.S):
+            for what,args in re.findall(r'^(?:\$ )?(hyperbolic-\w+|python examples/\w+\.py)\b(.*)$', block.replace('\\\n', ' '), re.M):
                 if what.startswith('python'): f = runpy.run_path(root/what.split()[1])['main']
-                else: f = getattr(importlib.import_module('hyperbolic_lr.cli'), what.removeprefix('hyperbolic-'))
-                bad += [f'{name}: {what} {o}' for o in re.findall(r'--([\w-]+)', args) if o.replace('-', '_') not in inspect.signature(f).parameters]
+                else: f = getattr(importlib.import_module('hyperbolic_lr.cli'), what.removeprefix('hyperbolic-'), None)
+                if f is None: bad.append(f'{name}: {what}')
+                else: bad += [f'{name}: {what} --{o}' for o in re.findall(r'--([\w-]+)', args) if o.replace('-', '_') not in inspect.signature(f).parameters]
     complain('options that the command does not have', bad)
 
 

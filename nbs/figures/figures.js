@@ -23,7 +23,7 @@ var hyperbolicFigures = (() => {
     budgets: {
       title: 'Learning rate at each epoch, for a run of 50 epochs (dashed) and for a longer one (solid)',
       range: [0, 250], top: 1, ylabel: 'rate / peak rate', xlabel: 'epoch',
-      params: {N: ['longer run (epochs)', 50, 250, 200]},
+      params: {N: ['longer run (epochs)', 60, 250, 200]},
       draw({N}) {
         const U = 250, at = 25, both = ['cosine', 'hyperbolic'], jump = both.map(k => [50, N].map(b => curves[k](at, b, U)))
         return {
@@ -37,13 +37,13 @@ var hyperbolicFigures = (() => {
     hyperbola: {
       title: 'The branch of the hyperbola for a budget N, its asymptote, and the branch for 50 epochs',
       range: [0, 400], top: 1, ylabel: 'height h(n)', xlabel: 'n (epochs)',
-      params: {N: ['budget N (epochs)', 10, 400, 150], U: ['upper bound U (epochs)', 50, 400, 250]},
+      params: {N: ['budget N (epochs, at most U)', 60, 400, 150], U: ['upper bound U (epochs)', 60, 400, 250]},
       keep: s => { s.N = Math.min(s.N, s.U) },
       draw({N, U}) {
         return {
           lines: [line('', 'asymptote 1 - n/U', 0, U, n => 1 - n/U, '2 3'), line('hyperbolic', 'h, N = 50', 0, 50, n => height(n, 50, U), '5 4'), line('hyperbolic', `h, N = ${N}`, 0, N, n => height(n, N, U))],
           marks: [],
-          handles: [{param: 'N', x: N, y: 0}, {param: 'U', x: U, y: 0}],
+          handles: [{param: 'U', x: U, y: 0}, {param: 'N', x: N, y: 0}],
           says: `With U = ${U}, the branch of N = ${N} starts to fall at ${Math.abs(slope(N, U)/slope(50, U)).toFixed(2)} times the slope of the branch of N = 50. Stretched shapes would start at ${(50/N).toFixed(2)} times.`,
         }
       },
@@ -51,7 +51,7 @@ var hyperbolicFigures = (() => {
     distance: {
       title: 'How far the rate of a longer run is from that of 50 epochs, at the same epoch',
       range: [0, 50], top: 1, ylabel: 'difference / peak rate', xlabel: 'epoch',
-      params: {N: ['longer run (epochs)', 50, 250, 200], U: ['upper bound U (epochs)', 50, 1000, 250]},
+      params: {N: ['longer run (epochs)', 60, 250, 200], U: ['upper bound U (epochs, at least the longer run)', 60, 1000, 250]},
       keep: s => { s.U = Math.max(s.U, s.N) },
       draw({N, U}) {
         const lines = Object.keys(curves).map(k => line(k, names[k], 0, 50, n => Math.abs(curves[k](n, N, U) - curves[k](n, 50, U))))
@@ -66,14 +66,14 @@ var hyperbolicFigures = (() => {
     extend: {
       title: 'A run planned for 50 epochs is told along the way to go on to 100',
       range: [0, 100], top: 1, ylabel: 'rate / peak rate', xlabel: 'epoch',
-      params: {n: ['the plan changes at epoch', 5, 49, 40]},
+      params: {n: ['the plan changes at epoch', 15, 49, 40]},
       draw({n}) {
         const U = 250, f0 = factor(n, 50, U), rest = x => { const p = factor(x, 100, U, n, f0); return p + 1e-3*(1 - p) }
         const jump = k => `from ${percent(curves[k](n, 50, U))} to ${percent(curves[k](n, 100, U))}`
         return {
           lines: [line('cosine', 'cosine', 0, n, x => curves.cosine(x, 50)), line('cosine', 'cosine, rebuilt', n, 100, x => curves.cosine(x, 100), '5 4'),
-                  line('hyperbolic', 'HyperbolicLR', 0, n, x => curves.hyperbolic(x, 50, U)), line('hyperbolic', 'rebuilt', n, 100, x => curves.hyperbolic(x, 100, U), '5 4'),
-                  line('', 'extended', n, 100, rest, '')],
+                  line('hyperbolic', 'HyperbolicLR', 0, n, x => curves.hyperbolic(x, 50, U)), line('hyperbolic', 'HyperbolicLR, rebuilt', n, 100, x => curves.hyperbolic(x, 100, U), '5 4'),
+                  line('', 'HyperbolicLR, extended', n, 100, rest, '')],
           marks: [[n, 0, n, 1]],
           handles: [{param: 'n', x: n, y: curves.hyperbolic(n, 50, U)}],
           says: `At epoch ${n}, a schedule rebuilt for 100 epochs jumps: the cosine ${jump('cosine')} of its peak, HyperbolicLR (U = 250) ${jump('hyperbolic')}. Extended, it goes on from ${percent(curves.hyperbolic(n, 50, U))}.`,
@@ -85,18 +85,19 @@ var hyperbolicFigures = (() => {
   const W = 480, H = 290, L = 60, R = 14, T = 10, B = 44
   const escape = t => t.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;')
   const svg = (kind, state) => {
-    const f = figures[kind], {lines, marks, handles, says} = f.draw(state)
+    const f = figures[kind], {lines, marks, handles} = f.draw(state)
     const x = v => L + (W - L - R)*(v - f.range[0])/(f.range[1] - f.range[0]), y = v => H - B - (H - B - T)*v/f.top
     const at = (a, b) => `${x(a).toFixed(2)},${y(b).toFixed(2)}`
     const ticks = [0, 1, 2, 3, 4, 5].map(i => f.range[0] + (f.range[1] - f.range[0])*i/5), steps = [0, 0.25, 0.5, 0.75, 1]
     return [
-      `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escape(f.title)}. ${escape(says)}" font-size="15" fill="currentColor">`,
+      `<svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escape(f.title)}" font-size="15" fill="currentColor">`,
       ...steps.map(v => `<line x1="${L}" x2="${W - R}" y1="${y(v)}" y2="${y(v)}" stroke="currentColor" opacity="0.15"/><text x="${L - 6}" y="${y(v) + 5}" text-anchor="end">${v}</text>`),
       ...ticks.map(v => `<line x1="${x(v)}" x2="${x(v)}" y1="${T}" y2="${H - B}" stroke="currentColor" opacity="0.15"/><text x="${x(v)}" y="${H - B + 18}" text-anchor="middle">${v}</text>`),
       `<text x="${(L + W - R)/2}" y="${H - 6}" text-anchor="middle">${f.xlabel}</text><text transform="translate(14 ${(T + H - B)/2}) rotate(-90)" text-anchor="middle">${f.ylabel}</text>`,
       ...marks.map(([a, b, c, d]) => `<line x1="${x(a)}" y1="${y(b)}" x2="${x(c)}" y2="${y(d)}" stroke="currentColor" stroke-dasharray="1 3"/>`),
       ...lines.map(o => `<polyline fill="none" stroke="${o.color}" stroke-width="2" stroke-dasharray="${o.dash}" points="${o.points.map(p => at(...p)).join(' ')}"/>`),
-      ...handles.map(h => `<circle data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="8" fill="#e69f00" stroke="currentColor" style="cursor:ew-resize"/>`),
+      ...handles.map(h => `<circle data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="8" fill="#e69f00" stroke="currentColor"/>`),
+      ...handles.map(h => `<circle class="grip" data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="22" fill="transparent" style="cursor:ew-resize"/>`), // for fingers
       '</svg>',
     ].join('')
   }
@@ -105,12 +106,14 @@ var hyperbolicFigures = (() => {
   const start = kind => Object.fromEntries(Object.entries(figures[kind].params).map(([k, o]) => [k, o[3]]))
   const html = kind => { // the figure as it first stands, complete without a script
     const s = start(kind), inputs = Object.entries(figures[kind].params).map(([k, [label, lo, hi, v]]) =>
-      `<label style="display:block">${label}: <output data-of="${k}">${v}</output><br><input type="range" data-param="${k}" min="${lo}" max="${hi}" value="${v}" style="width:100%"></label>`)
+      `<label style="display:block">${label}: <output data-of="${k}" aria-live="off">${v}</output><br><input type="range" data-param="${k}" min="${lo}" max="${hi}" value="${v}" style="width:100%"></label>`)
     return `<div class="hyperbolic-figure" data-figure="${kind}" style="max-width:640px;margin:1em 0">` +
       `<div class="picture">${svg(kind, s)}</div><div class="legend" style="font-size:0.85em">${legend(kind, s)}</div>${inputs.join('')}<p class="says" aria-live="polite">${figures[kind].draw(s).says}</p></div>`
   }
 
   const mount = root => {
+    if (root.dataset.mounted) return
+    root.dataset.mounted = 'yes'
     const kind = root.dataset.figure, f = figures[kind], state = start(kind), picture = root.querySelector('.picture')
     const show = (param, value) => {
       const [, lo, hi] = f.params[param]
