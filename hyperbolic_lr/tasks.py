@@ -292,13 +292,15 @@ def _cifar(folder, fraction):
 def random_crop_flip(
     x, # Images (batch, channels, height, width), of any type
     pad:int=4, # Black pixels around them
-): # As `x`
-    "Each image shifted by up to `pad` pixels either way and mirrored half of the time, all in one indexing on the device where they lie"
-    n,_,h,w = x.shape
+): # As `x`, contiguous
+    "Each image shifted by up to `pad` pixels either way and mirrored half of the time, all in one `gather` on the device where they lie"
+    n,c,h,w = x.shape
     def shifted(size): return torch.randint(2*pad+1, (n,1), device=x.device) + torch.arange(size, device=x.device)
     rows,cols = shifted(h),shifted(w)
     cols = cols.where(torch.rand(n, 1, device=x.device)<0.5, cols.flip(1))
-    return F.pad(x, [pad]*4)[torch.arange(n, device=x.device)[:,None,None],:,rows[:,:,None],cols[:,None,:]].permute(0, 3, 1, 2)
+    pixels = rows[:,:,None]*(w+2*pad) + cols[:,None,:] # where each comes from in the padded image, row by row
+    flat = F.pad(x, [pad]*4).flatten(2)
+    return flat.gather(2, pixels.view(n, 1, h*w).expand(n, c, h*w)).view(n, c, h, w)
 
 @lru_cache
 def _mean_std(device): return [torch.tensor(o, device=device)[:,None,None] for o in ((0.4914,0.4822,0.4465),(0.2023,0.1994,0.2010))]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,13 +22,21 @@ root = Path(__file__).resolve().parent.parent
 os.chdir(root)
 os.environ['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
 os.environ['MPLBACKEND'] = 'agg'
+os.environ['PYTHONFAULTHANDLER'] = '1' # a notebook that dies by a signal says in which line
 
 
-def sh(*cmd, **kwargs):
-    "Output of a command; RuntimeError with it if the command fails"
-    res = subprocess.run([str(o) for o in cmd], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, **kwargs)
-    if res.returncode: raise RuntimeError(f'{" ".join(str(o) for o in cmd)}\n{res.stdout}')
-    return res.stdout
+def sh(*cmd, minutes=20, **kwargs):
+    "Output of a command; if it fails or takes longer, RuntimeError with how it ended and the last lines of its output"
+    cmd = [str(o) for o in cmd]
+    proc = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, **kwargs)
+    try: out,_ = proc.communicate(timeout=60*minutes)
+    except subprocess.TimeoutExpired:
+        proc.send_signal(signal.SIGABRT) # faulthandler then prints where it was
+        out = proc.communicate()[0] + f'still running after {minutes} minutes\n'
+    if not proc.returncode: return out
+    ended = f'exit code {proc.returncode}' if proc.returncode>0 else f'died by {signal.Signals(-proc.returncode).name}'
+    lines = out.splitlines()
+    raise RuntimeError('\n'.join([f'{" ".join(cmd)}: {ended}', *(['...'] if len(lines)>100 else []), *lines[-100:]]))
 
 
 def tree():
@@ -67,6 +76,15 @@ def spelling():
         for p in Path('nbs').glob('*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
         sh('codespell', '-L', 'vermillion,retuned,docments', d, *Path('.').glob('*.md'), 'nbs/figures', 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
+
+
+def deaths():
+    "What is said of a command that dies by a signal or hangs: how it ended, its output, and where in Python it was"
+    for code,minutes in ('os.abort()',20),('time.sleep(60)',0.02):
+        try: sh(sys.executable, '-c', f'import os,time; print("before", flush=True); {code}', minutes=minutes)
+        except RuntimeError as e: said = str(e)
+        missing = [o for o in ('died by SIGABRT','before','File "<string>", line 1') if o not in said]
+        if missing: raise RuntimeError(f'{missing} not in what is said of {code}:\n{said}')
 
 
 def demo_runs():
@@ -131,6 +149,7 @@ for o in scheds: o.step()
 
 notebooks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))}
 checks = {
+    'a test that dies says how and where': deaths,
     'nbdev-export and nbdev-clean change nothing': export_and_clean,
     'the notebooks have their outputs': outputs_stored,
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
