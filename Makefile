@@ -14,4 +14,4 @@ test: env
 readme: env
 	@$(bin)/python scripts/readme.py
 docs: env
-	@. $(bin)/activate && nbdev-docs
+	@. $(bin)/activate && nbdev-docs && python scripts/built.py

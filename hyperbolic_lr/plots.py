@@ -194,20 +194,23 @@ def plot_schedules(
     "Schedules at several budgets: rate (linear, log), decay rate, sum, and distance between budgets. Errors as `panel_data`, and ValueError for an unknown panel."
     schedules,budgets = _listed(schedules),_listed(budgets)
     panels = [o for o in _panels if o!='distance' or len(budgets)>1] if panels is None else _listed(panels)
-    if strange := [o for o in panels if o not in _panels]: raise ValueError(f'panels must be out of {list(_panels)}, got {strange}')
+    if strange := [o for o in panels if o not in _panels]:
+        raise ValueError(f'panels must be out of {list(_panels)}, got {strange}')
     if 'distance' in panels and len(budgets)==1: raise ValueError(f'a distance needs two budgets, got {budgets}')
     data,styles = panel_data(schedules, budgets, **kwargs),_line_styles(schedules, budgets)
-    cols = min(len(panels), 3)
+    cols = min(len(panels), 2)
     rows = ceil(len(panels)/cols)
-    fig,axs = plt.subplots(rows, cols, figsize=(3*cols+0.2, 2.4*rows+0.4), squeeze=False, layout='constrained')
+    fig,axs = plt.subplots(rows, cols, figsize=(3.5*cols, 2.3*rows+0.5), squeeze=False, layout='constrained')
     for ax in axs.flat[len(panels):]: ax.remove()
     axs = dict(zip(panels, axs.flat))
     for k,ax in axs.items():
         _margins(ax, k, budgets[0])
         _redraw(ax, {}, k, data[k], styles, budgets[0])
     handles = [plt.Line2D([], [], **styles[s,b]) for s in schedules for b in budgets]
-    labels = [f'{s}, N = {b}' for s in schedules for b in budgets]
-    fig.legend(handles, labels, loc='outside upper center', ncols=len(schedules) if len(schedules)>1 else len(budgets), fontsize=8)
+    one = schedules[0] if len(schedules)==1 else None
+    labels = [f'N = {b}' if one else f'{s}, N = {b}' for s in schedules for b in budgets]
+    fig.legend(handles, labels, title=one, loc='outside upper center', ncols=len(budgets) if one else len(schedules),
+               fontsize=8, title_fontsize=8)
     return axs
 
 # %% ../nbs/03_plots.ipynb #0c7dd06b

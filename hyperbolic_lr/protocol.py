@@ -34,11 +34,11 @@ from .rivals import Rival,rivals
 # %% ../nbs/07_protocol.ipynb #ef6df53c
 class Run(NamedTuple):
     "What determines a training run, besides the Learner: two runs that are equal here give equal numbers"
-    schedule:str
-    budget:int
-    seed:int
-    tuned_at:int
-    params:dict
+    schedule:str # Name of the rival
+    budget:int # Epochs to train
+    seed:int # Of the weights and the order of the batches
+    tuned_at:int # Budget, in epochs, at which `params` were tuned
+    params:dict # Hyper-parameters by name, 'lr' among them
 
     @property
     def key(self): return hashlib.sha256(json.dumps(self, sort_keys=True).encode()).hexdigest()[:16]

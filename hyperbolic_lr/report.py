@@ -222,8 +222,10 @@ def unfinished(self:Results) -> pd.DataFrame: # schedule, budget, tuned_at, purp
 # %% ../nbs/06a_report.ipynb #88e927df
 def _panels(results, names, xlabel, ylabel, **kwargs):
     "{schedule: axes} in a grid, {budget: colour}, and a legend of the budgets"
-    cols,rows,budgets = min(len(names), 4),-(-len(names)//4),sorted(results.settings['budgets'])
-    fig,axs = plt.subplots(rows, cols, figsize=(max(2.4*cols, 4), 1.2+1.7*rows), sharex=True, squeeze=False, layout='constrained', **kwargs)
+    budgets,cols = sorted(results.settings['budgets']),min(len(names), 2 if len(names)<=4 else 4)
+    rows = -(-len(names)//cols)
+    size = 7 if cols>1 else 4,1.2+(1.5 if cols==4 else 1.9)*rows
+    fig,axs = plt.subplots(rows, cols, figsize=size, sharex=True, squeeze=False, layout='constrained', **kwargs)
     for ax in axs.flat[len(names):]: ax.remove()
     for i,(k,ax) in enumerate(zip(names, axs.flat)):
         ax.set_title(k, fontsize=9, parse_math=False)
@@ -233,13 +235,15 @@ def _panels(results, names, xlabel, ylabel, **kwargs):
     fig.supxlabel(xlabel, fontsize=9)
     fig.supylabel(ylabel, fontsize=9)
     colors = budget_colors(budgets)
-    fig.legend([plt.Line2D([], [], color=c) for c in colors.values()], colors, title='budget (epochs)', loc='outside upper center', ncols=len(budgets), fontsize=8, title_fontsize=8)
+    fig.legend([plt.Line2D([], [], color=c) for c in colors.values()], colors, title='budget (epochs)',
+               loc='outside upper center', ncols=len(budgets), fontsize=8, title_fontsize=8)
     return dict(zip(names, axs.flat)),colors
 
 def _names(results, schedules):
     "`schedules`, or all"
     known = results.schedules['name'].tolist()
-    if strange := [o for o in schedules or [] if o not in known]: raise ValueError(f'schedules must be out of {known}, got {strange}')
+    if strange := [o for o in schedules or [] if o not in known]:
+        raise ValueError(f'schedules must be out of {known}, got {strange}')
     return list(schedules or known)
 
 def _wide(results, metric, names):
@@ -247,7 +251,8 @@ def _wide(results, metric, names):
     o = results.curves
     o = o[(o['metric']==metric) & (o['tuned_at']==min(results.settings['budgets'])) & o['schedule'].isin(names)]
     if o.empty: raise ValueError(f'metric must be one of {results.curves["metric"].unique().tolist()}, got {metric!r}')
-    return {k: g.pivot(index='epoch', columns='seed', values='value').replace([np.inf,-np.inf], np.nan) for k,g in o.groupby(['schedule','budget'])}
+    return {k: g.pivot(index='epoch', columns='seed', values='value').replace([np.inf,-np.inf], np.nan)
+            for k,g in o.groupby(['schedule','budget'])}
 
 # %% ../nbs/06a_report.ipynb #4b508803
 def plot_curves(

@@ -100,12 +100,12 @@ def slcd_table(
 
 # %% ../nbs/04_sensitivity.ipynb #7eec3875
 class PowerLaw(NamedTuple):
-    "v = coefficient * N**exponent, with the R² of the line in log-log space and the interval of the exponent"
-    coefficient:float
-    exponent:float
-    r2:float
-    low:float
-    high:float
+    "`v = coefficient * N**exponent`, with the R² of the line in log-log space and the interval of the exponent"
+    coefficient:float # Value at N = 1
+    exponent:float # Slope of the line in log-log space
+    r2:float # Share of the variance of log v that the line explains
+    low:float # Lower end of the exponent's interval
+    high:float # Upper end
 
 def _check_confidence(c):
     if not 0<c<1: raise ValueError(f'confidence must be between 0 and 1, got {c}')
@@ -151,9 +151,9 @@ def power_laws(
 # %% ../nbs/04_sensitivity.ipynb #e957b2ec
 class Forecast(NamedTuple):
     "A value, and the interval in which it is expected"
-    value:float
-    low:float
-    high:float
+    value:float # By the power law
+    low:float # Lower end of the prediction interval
+    high:float # Upper end
 
 def forecast(
     budgets, # Numbers of epochs, at least 3 points at 2 budgets or more
@@ -248,9 +248,9 @@ def _check_per_epoch(per_epoch):
 
 # %% ../nbs/04_sensitivity.ipynb #9ab8e760
 class RateDistance(NamedTuple):
-    "Mean and largest |a - b| at the same epoch, as a share of the peak"
-    mean:float
-    max:float
+    "Distance of two rate curves at the same epoch, as a share of the peak"
+    mean:float # Of `|a - b|`, over the epochs that they share
+    max:float # Largest `|a - b|`
 
 def rate_distance(
     a, # Rates of one budget

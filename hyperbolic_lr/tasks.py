@@ -292,7 +292,7 @@ def _cifar(folder, fraction):
 def random_crop_flip(
     x, # Images (batch, channels, height, width), of any type
     pad:int=4, # Black pixels around them
-): # As `x`, contiguous
+) -> torch.Tensor: # As `x`, contiguous
     "Each image shifted by up to `pad` pixels either way and mirrored half of the time, all in one `gather` on the device where they lie"
     n,c,h,w = x.shape
     def shifted(size): return torch.randint(2*pad+1, (n,1), device=x.device) + torch.arange(size, device=x.device)

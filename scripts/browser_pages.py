@@ -1,52 +1,100 @@
-"""Look at every page in a real browser: staged as for Quarto, converted by nbconvert.
+"""Look at every page in a real browser, without Quarto: staged by nbdev, converted by Pandoc as Quarto does it, in the site's theme and style sheet.
 
-pip install playwright, and a Chromium (Debian: apt install chromium). On each page all formulas are set, all pictures load, no script fails, and at a
-phone's width nothing sticks out. Then the figures to drag are dragged. MATHJAX names another place to load MathJax 2 from, for use without a network.
+pip install playwright pypandoc_binary, and a Chromium (Debian: apt install chromium). On each page all formulas are set, all pictures load, no script
+fails, "On this page" names what the page documents, and nothing sticks out of the column at the width of a screen or of a phone. Then the figures to
+drag are dragged. MATHJAX and BOOTSTRAP name other places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network.
 """
+import io
 import os
 import re
 import shutil
 import sys
 import tempfile
+from base64 import b64decode
+from html import escape
 from pathlib import Path
 
-from nbconvert import HTMLExporter
+import pypandoc
+import yaml
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import pages
 
-mathjax = os.environ.get('MATHJAX', 'https://cdn.jsdelivr.net/npm/mathjax@2.7.9/MathJax.js')
+mathjax = os.environ.get('MATHJAX', 'https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-chtml-full.js')
+bootstrap = os.environ.get('BOOTSTRAP', 'https://cdn.jsdelivr.net/npm/bootswatch@5.3.3/dist/cosmo/bootstrap.min.css')
 chromium = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-css = (pages.root/'nbs/styles.css').read_text()
+column = 802 # pixels of the column of text
+template = f'''<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="{bootstrap}"><link rel="stylesheet" href="styles.css"><style>
+  .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} main {{ width: {column}px; max-width: 100%; margin: auto; padding: 0 }}
+  @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }} </style>
+<script src="{mathjax}"></script></head><body><nav id="TOC">$toc$</nav><main><h1>$title$</h1>$body$</main></body></html>'''
 
 
-def html(nb):
-    "The page without its front matter and hidden sources, with the site's style sheet"
-    for c in nb.cells:
-        c.metadata.pop('execution', None)
-        if c.cell_type=='code' and '#| echo: false' in c.source: c.metadata.transient = {'remove_source': True}
-    body,_ = HTMLExporter(exclude_raw=True, exclude_input_prompt=True, exclude_output_prompt=True, mathjax_url=mathjax+'?config=TeX-AMS_CHTML-full,Safe').from_notebook_node(nb)
-    return body.replace('</head>', f'<style>{css}</style></head>')
+def output(o, options, picture):
+    "An output of a cell as Markdown; `picture` takes a PNG and returns where it has put it"
+    data = o.get('data', {})
+    if 'image/png' in data:
+        png = b64decode(data['image/png'])
+        return f'![]({picture(png)}){{alt="{escape(options["fig-alt"])}" width={Image.open(io.BytesIO(png)).width//2}}}'
+    if 'text/markdown' in data: return data['text/markdown']
+    if 'text/html' in data: return f'```{{=html}}\n{data["text/html"]}\n```'
+    return f'````\n{o.get("text") or data.get("text/plain", "")}\n````'
+
+
+def convert(name, nb, folder):
+    "Write the page as HTML, with its pictures"
+    def picture(png):
+        file = f'{name}_{len([*folder.glob(name+"_*.png")])}.png'
+        (folder/file).write_bytes(png)
+        return file
+    blocks = []
+    for c in nb.cells[1:]:
+        if c.cell_type!='code': blocks.append(c.source); continue
+        lines = c.source.splitlines()
+        options = yaml.safe_load('\n'.join(o[3:] for o in lines if o.startswith('#| ')))
+        if not isinstance(options, dict): options = {}
+        source = '\n'.join(o for o in lines if not o.startswith('#|'))
+        if options.get('echo') is not False: blocks.append(f'````python\n{source}\n````')
+        if options.get('output') is not False:
+            blocks += [f'::: {{.cell-output-display}}\n{output(o, options, picture)}\n:::' for o in c.outputs]
+    title = yaml.safe_load(nb.cells[0].source.strip('-\n'))['title']
+    args = ['--mathjax', '--toc', '--standalone', f'--template={folder}/template.html', '-M', f'title={title}']
+    page = pypandoc.convert_text('\n\n'.join(blocks), 'html5', 'markdown', extra_args=args)
+    (folder/f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
+
+
+sticks_out = '''() => { // elements of the page that reach beyond the column, where nothing around them scrolls
+  const right = document.querySelector('main').getBoundingClientRect().right + 1
+  const held = o => { for (o = o.parentElement; o.tagName != 'MAIN'; o = o.parentElement) if (getComputedStyle(o).overflowX != 'visible') return true }
+  return [...document.querySelectorAll('main *')].filter(o => o.getBoundingClientRect().right > right && !o.closest('mjx-assistive-mml') && !held(o))
+    .map(o => `${o.tagName} sticks out: ${o.textContent.slice(0, 60)}`).slice(0, 3) }'''
+broken_names = '''() => [...document.querySelectorAll('td code')].filter(o => o.getClientRects().length > 1).map(o => `broken in the middle: ${o.textContent}`)'''
 
 
 def look(page, folder, name):
-    "What is wrong with a page at the width of a screen and of a phone"
+    "The number of formulas, and what is wrong with a page at the width of a screen and of a phone"
     errors,wrong = [],[]
     page.on('pageerror', lambda e: errors.append(str(e)))
-    page.set_viewport_size(dict(width=1000, height=900))
+    page.set_viewport_size(dict(width=1400, height=900))
     page.goto(f'file://{folder}/{name}.html')
-    page.wait_for_function('window.MathJax && MathJax.Hub && MathJax.Hub.queue && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending', timeout=60_000)
-    page.wait_for_timeout(300)
-    formulas = page.evaluate('MathJax.Hub.getAllJax().length')
-    wrong += page.eval_on_selector_all('.MathJax_Error, .mjx-merror, .merror', 'o => o.map(x => "formula: " + x.textContent)')
-    text = page.evaluate('[...document.querySelectorAll(".jp-RenderedMarkdown p, .jp-RenderedMarkdown li")].map(o => { const c = o.cloneNode(true); c.querySelectorAll("code, script, .MathJax_Preview, [class^=mjx], [class^=MathJax]").forEach(x => x.remove()); return c.textContent }).join("\\n")')
-    wrong += [f'left over: {o}' for o in re.findall(r'.*(?:\$\$|\\tag|\\frac|^#\|).*', text)]
+    page.wait_for_function('window.MathJax && MathJax.startup && MathJax.startup.promise', timeout=60_000)
+    page.evaluate('MathJax.startup.promise')
+    wrong += page.eval_on_selector_all('mjx-merror', 'o => o.map(x => "formula: " + x.textContent)')
+    text = page.evaluate('[...document.querySelectorAll("main p, main li")].map(o => { const c = o.cloneNode(true); c.querySelectorAll("code, mjx-container").forEach(x => x.remove()); return c.textContent }).join("\\n")')
+    wrong += [f'left over: {o}' for o in re.findall(r'.*(?:\$\$|\\tag|\\frac|^#\||^:::).*', text, re.M)]
     wrong += page.eval_on_selector_all('img', 'o => o.filter(x => !x.naturalWidth && !x.src.startsWith("http")).map(x => "picture: " + x.src)')
+    listed = page.eval_on_selector_all('#TOC a', 'o => o.map(x => x.textContent)')
+    module = name.partition('_')[2]
+    wrong += [f'not in "On this page": {o}' for o in pages.symbols().get(module, []) if f'### {o}\n' in pages.markdown(pages.staged()[f'{name}.ipynb']) and o not in listed]
+    wrong += page.evaluate(sticks_out) + page.evaluate(broken_names)
     page.set_viewport_size(dict(width=390, height=800))
     page.wait_for_timeout(200)
+    wrong += [f'on a phone: {o}' for o in page.evaluate(sticks_out) + page.evaluate(broken_names)]
     width = page.evaluate('document.documentElement.scrollWidth')
     if width>390: wrong.append(f'on a phone the page is {width} pixels wide')
-    return formulas,wrong+errors
+    return page.evaluate('document.querySelectorAll("mjx-container").length'),wrong+errors
 
 
 def drag(page, folder):
@@ -83,11 +131,14 @@ def drag(page, folder):
 if __name__=='__main__':
     found = {}
     with tempfile.TemporaryDirectory() as d, sync_playwright() as p:
-        shutil.copytree(pages.root/'nbs/images', f'{d}/images')
+        folder = Path(d)
+        shutil.copytree(pages.root/'nbs/images', folder/'images')
+        shutil.copy(pages.root/'nbs/styles.css', folder)
+        (folder/'template.html').write_text(template)
         browser = p.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
         for name,nb in pages.staged().items():
             name = name.removesuffix('.ipynb')
-            Path(d, f'{name}.html').write_text(html(nb))
+            convert(name, nb, folder)
             page = browser.new_page()
             formulas,found[name] = look(page, d, name)
             page.close()

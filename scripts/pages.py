@@ -2,8 +2,12 @@
 import ast
 import importlib
 import inspect
+import io
 import re
 import runpy
+import shutil
+import tempfile
+from base64 import b64decode
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import yaml
 from latex2mathml.converter import convert
 from nbdev.config import get_config
 from nbdev.serve import proc_nbs
+from PIL import Image
 
 from hyperbolic_lr._modidx import d as index
 
@@ -57,6 +62,74 @@ def sidebar():
     there = {*sources()} | {p.name for p in (root/'nbs').glob('*.qmd')}
     named = re.findall(r'[\w./-]+\.(?:ipynb|qmd|css|svg|png)\b', (root/'_quarto.yml').read_text())
     complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o)>1}, *(f for f in named if not (root/'nbs'/f).is_file())])
+
+
+def strings(o):
+    if isinstance(o, dict): o = [*o.values()]
+    if isinstance(o, list): return [s for v in o for s in strings(v)]
+    return [o] if isinstance(o, str) else []
+
+
+def alone():
+    "The staged folder is whole when it is copied elsewhere, as nbdev does before it renders: its configuration is that of the repository, and every file that its YAML or an include names is in it"
+    staged()
+    bad = []
+    with tempfile.TemporaryDirectory() as d:
+        site = Path(shutil.copytree(root/'_proc', f'{d}/site'))
+        settings = yaml.safe_load((site/'_quarto.yml').read_text())
+        if settings!=yaml.safe_load((root/'_quarto.yml').read_text()): bad.append('_quarto.yml: not that of the repository')
+        texts = [site/o for o in ('_quarto.yml', *settings['metadata-files']) if (site/o).exists()]
+        named = [(p.name, o) for p in texts for o in strings(yaml.safe_load(p.read_text()))]
+        for p in [*site.rglob('*.qmd'),*site.rglob('*.ipynb')]:
+            text = p.read_text() if p.suffix=='.qmd' else '\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type!='code')
+            front = re.match(r'---\n(.*?)\n---', text, re.S)
+            named += [(p.name, o) for o in re.findall(r'\{\{< include (\S+) >\}\}', text) + strings(yaml.safe_load(front[1]) if front else {})]
+        for name,o in named:
+            if not re.fullmatch(r'[\w./-]+\.(?:ipynb|qmd|md|txt|yml|css|scss|js|html|svg|png)', o) or o.endswith('.html') and '/' not in o: continue # no file, or the page's own name
+            if '..' in Path(o).parts or not (site/o).is_file(): bad.append(f'{name}: {o}')
+    complain('the staged folder lacks what it names', bad)
+
+
+def heads():
+    "Each page gives its own address as the canonical one"
+    bad = []
+    for p in sorted((root/'_proc').glob('*.[iq][pm]*')) if staged() else []:
+        front = yaml.safe_load(re.match(r'---\n(.*?)\n---', p.read_text() if p.suffix=='.qmd' else staged()[p.name].cells[0].source, re.S)[1])
+        url = f"{get_config(root).doc_url}/{front.get('output-file', p.stem+'.html')}".removesuffix('index.html')
+        html = front['format']['html']['include-in-header'][0]['text']
+        if f'<link rel="canonical" href="{url}">' not in html or f'<meta property="og:url" content="{url}">' not in html: bad.append(f'{p.name}: {html}')
+    complain('pages without an address of their own', bad)
+
+
+def documented():
+    "Every public function, class and method has a heading on its page, which 'On this page' then lists, with a signature that fits in; nothing is left of how the page was made"
+    bad = []
+    for name,nb in staged().items():
+        text = markdown(nb)
+        bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', text)]
+        if any('execution' in c.metadata or re.search(r'^show_doc\(', c.source, re.M) for c in nb.cells): bad.append(f'{name}: cells as nbdev left them')
+        for mod,names in symbols().items():
+            if not re.fullmatch(rf'\d+\w?_{mod}\.ipynb', name): continue
+            m = importlib.import_module(f'hyperbolic_lr.{mod}')
+            for o in names:
+                is_doc = '.' in o or inspect.isclass(getattr(m, o)) or inspect.isroutine(getattr(m, o))
+                sig = re.search(rf'^### {re.escape(o)}\n\n```python\n(.*?)\n```', text, re.M|re.S)
+                if is_doc and (not sig or max(map(len, sig[1].splitlines()))>88): bad.append(f'{name}: {o} {sig and sig[1]}')
+    complain('symbols that the pages do not show as they should', bad)
+
+
+def shown_code(nb):
+    "The lines of code that a staged page shows"
+    blocks = [c.source for c in nb.cells if c.cell_type=='code' and '#| echo: false' not in c.source]
+    blocks += re.findall(r'```\w*\n(.*?)```', markdown(nb), re.S)
+    return [o for b in blocks for o in b.splitlines() if not o.startswith('#|')]
+
+
+def widths():
+    "On the front page and on those of Start no line of code is longer than the 88 characters that a page shows"
+    sections = yaml.safe_load((root/'nbs/sidebar.yml').read_text())['website']['sidebar']['contents']
+    start = next(o['contents'] for o in sections if 'section' in o and o['section']=='Start')
+    complain('lines of code that the page cuts', [f'{name}: {o}' for name in ('index.ipynb', *start) for o in shown_code(staged()[name]) if len(o)>88])
 
 
 def directives():
@@ -122,14 +195,18 @@ def links():
 
 
 def pictures():
-    "Every picture says in words what is seen on it"
-    bad = []
+    "Every picture says in words what is seen on it, and is stored so that Quarto shows it at its true size, not wider than the column of text"
+    html = yaml.safe_load((root/'_quarto.yml').read_text())['format']['html']
+    dpi,column,bad = 2*html['fig-dpi'],int(html['grid']['body-width'].removesuffix('px'))-48,[]
     for name,nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'!\[\]\([^)]*\)|<img(?![^>]*alt="[^"])[^>]*>', prose(nb))]
         for c in nb.cells:
             drawn = c.cell_type=='code' and any(k.startswith('image/') for o in c.outputs for k in o.get('data', {}))
             if drawn and not re.search(r'^#\| fig-alt: "?\w', c.source, re.M): bad.append(f'{name}: {c.source[:300]}')
-    complain('pictures without a fig-alt', bad)
+            for png in [o.data['image/png'] for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]:
+                im = Image.open(io.BytesIO(b64decode(png)))
+                if round(im.info.get('dpi', (0,))[0])!=dpi or im.width>2*column: bad.append(f'{name}: {im.width} pixels at {im.info.get("dpi")} dpi\n{c.source[:300]}')
+    complain('pictures without a fig-alt, or not at their true size', bad)
 
 
 def colab():
@@ -137,7 +214,8 @@ def colab():
     bad = []
     for name,nb in sources().items():
         first = next(c.source for c in nb.cells if c.cell_type=='code')
-        if f'colab.research.google.com/github/hyperbolic-lr/hyperbolic_lr/blob/main/nbs/{name})' not in nb.cells[1].source: bad.append(f'{name}: no badge of its own under the title')
+        badge = f'<a href="https://colab.research.google.com/github/hyperbolic-lr/hyperbolic_lr/blob/main/nbs/{name}"><img '
+        if not nb.cells[1].source.startswith(badge): bad.append(f'{name}: no badge of its own under the title, set in the line') # as Markdown it would be a figure
         if '\n! [ -e /content ] && ' not in first or 'pip install -q' not in first or '#| eval: false' not in first: bad.append(f'{name}: the first code cell does not install the package')
     complain('not ready for Colab', bad)
 
@@ -180,6 +258,17 @@ def commands():
     complain('options that the command does not have', bad)
 
 
-checks = {'the sidebar lists the pages': sidebar, 'no raw directives on the pages': directives, 'formulas': formulas, 'links on the staged pages': links,
-          'pictures have words': pictures, 'every page opens in Colab': colab, 'every public symbol has a lesson and is in the reference': lessons,
-          'the commands on the pages have these options': commands}
+checks = {
+    'the sidebar lists the pages': sidebar,
+    'the staged folder is whole elsewhere': alone,
+    'each page has its address': heads,
+    'the library is documented on its pages': documented,
+    'lines of code fit in, where people start': widths,
+    'no raw directives on the pages': directives,
+    'formulas': formulas,
+    'links on the staged pages': links,
+    'pictures have words, and their true size': pictures,
+    'every page opens in Colab': colab,
+    'every public symbol has a lesson and is in the reference': lessons,
+    'the commands on the pages have these options': commands,
+}

@@ -16,7 +16,7 @@ var hyperbolicFigures = (() => {
   const looks = {hyperbolic: ['#0072b2', ''], 'exp-hyperbolic': ['#d55e00', ''], cosine: ['#009e73', ''], linear: ['#cc79a7', '']}
   const slope = (N, U) => -1/Math.sqrt(N*(2*U - N))
   const grid = (a, b, k = 120) => Array.from({length: k + 1}, (_, i) => a + (b - a)*i/k)
-  const line = (name, label, a, b, f, dash = '', color = looks[name]?.[0] ?? 'currentColor') => ({name, label, dash, color, points: grid(a, b).map(n => [n, f(n)])})
+  const line = (name, label, a, b, f, dash = '', color = name in looks ? `var(--figure-${name}, ${looks[name][0]})` : 'currentColor') => ({name, label, dash, color, points: grid(a, b).map(n => [n, f(n)])})
   const percent = x => `${Math.round(100*x)}%`
 
   const figures = {
@@ -95,14 +95,14 @@ var hyperbolicFigures = (() => {
       ...ticks.map(v => `<line x1="${x(v)}" x2="${x(v)}" y1="${T}" y2="${H - B}" stroke="currentColor" opacity="0.15"/><text x="${x(v)}" y="${H - B + 18}" text-anchor="middle">${v}</text>`),
       `<text x="${(L + W - R)/2}" y="${H - 6}" text-anchor="middle">${f.xlabel}</text><text transform="translate(14 ${(T + H - B)/2}) rotate(-90)" text-anchor="middle">${f.ylabel}</text>`,
       ...marks.map(([a, b, c, d]) => `<line x1="${x(a)}" y1="${y(b)}" x2="${x(c)}" y2="${y(d)}" stroke="currentColor" stroke-dasharray="1 3"/>`),
-      ...lines.map(o => `<polyline fill="none" stroke="${o.color}" stroke-width="2" stroke-dasharray="${o.dash}" points="${o.points.map(p => at(...p)).join(' ')}"/>`),
+      ...lines.map(o => `<polyline fill="none" style="stroke:${o.color}" stroke-width="2" stroke-dasharray="${o.dash}" points="${o.points.map(p => at(...p)).join(' ')}"/>`),
       ...handles.map(h => `<circle data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="8" fill="#e69f00" stroke="currentColor"/>`),
       ...handles.map(h => `<circle class="grip" data-param="${h.param}" cx="${x(h.x)}" cy="${y(h.y)}" r="22" fill="transparent" style="cursor:ew-resize"/>`), // for fingers
       '</svg>',
     ].join('')
   }
   const legend = (kind, state) => figures[kind].draw(state).lines.map(o =>
-    `<span style="white-space:nowrap;margin-right:1.2em"><svg width="30" height="8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" stroke="${o.color}" stroke-width="2" stroke-dasharray="${o.dash}"/></svg> ${o.label}</span>`).join(' ')
+    `<span style="white-space:nowrap;margin-right:1.2em"><svg width="30" height="8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" style="stroke:${o.color}" stroke-width="2" stroke-dasharray="${o.dash}"/></svg> ${o.label}</span>`).join(' ')
   const start = kind => Object.fromEntries(Object.entries(figures[kind].params).map(([k, o]) => [k, o[3]]))
   const html = kind => { // the figure as it first stands, complete without a script
     const s = start(kind), inputs = Object.entries(figures[kind].params).map(([k, [label, lo, hi, v]]) =>

@@ -1,0 +1,113 @@
+"""What is done to each notebook when nbdev stages the site, after nbdev's own steps; `doc_procs` in pyproject.toml names it."""
+import ast
+import inspect
+import re
+from importlib import import_module
+from operator import attrgetter
+from textwrap import wrap
+from types import NoneType
+
+import yaml
+from fastcore.docments import docments
+from nbdev.config import get_config
+from nbdev.doclinks import NbdevLookup
+from nbdev.process import Processor
+
+empty = inspect.Parameter.empty
+
+
+def type_name(annotation):
+    "An annotation without its modules: 'float or list' for float | list"
+    if annotation in (empty, NoneType): return ''
+    name = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r'(?:\w+\.)+(\w+)', r'\1', name).replace(' | ', ' or ')
+
+
+def value_name(value): return value.__name__ if hasattr(value, '__name__') else repr(value)
+
+
+def text(s, cell=False):
+    "A docstring or a comment as Markdown, in which only what is in backticks has a meaning; a table's cell if so wanted"
+    parts = re.split(r'(`[^`]*`)', s or '')
+    parts[::2] = [re.sub(r'([*^~$<|\\])', r'\\\1', o) for o in parts[::2]]
+    if cell: parts[1::2] = [o.replace('|', r'\|') for o in parts[1::2]]
+    return ''.join(parts)
+
+
+def parameters(sym):
+    "(parameters, what is said of each and of the result), without those that a class inherits from another library"
+    if inspect.isclass(sym):
+        maker = next(c for c in sym.__mro__ if {'__init__','__new__'} & c.__dict__.keys())
+        if not maker.__module__.startswith('hyperbolic_lr'): return [],{}
+    params = [p for p in inspect.signature(sym).parameters.values() if p.name!='self']
+    if inspect.isclass(sym) and issubclass(sym, tuple): # docments does not know named tuples
+        says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', inspect.getsource(sym), re.M))
+        return params,{p.name: (p.annotation, says.get(p.name)) for p in params}
+    return params,{k: (v.anno, v.docment) for k,v in docments(sym, full=True, returns=not inspect.isclass(sym)).items()}
+
+
+def signature(name, params, result):
+    "The call with its defaults, in lines of at most 80 characters"
+    shown = [str(p.replace(annotation=empty, default=empty)) + ('' if p.default is empty else f'={value_name(p.default)}') for p in params]
+    named = [i for i,p in enumerate(params) if p.kind==p.KEYWORD_ONLY]
+    if named and not any(p.kind==p.VAR_POSITIONAL for p in params): shown.insert(named[0], '*')
+    end = f') -> {result}' if result else ')'
+    indent = ' '*(len(name)+1 if len(name)<24 else 4)
+    lines = wrap(', '.join(o.replace(' ', '\0') for o in shown)+end.replace(' ', '\0'), 80-len(indent), break_long_words=False, break_on_hyphens=False)
+    sep = '' if len(name)<24 or len(lines)==1 else '\n'+indent
+    return f'{name}({sep}' + ('\n'+indent).join(lines).replace('\0', ' ')
+
+
+def table(params, says):
+    "A row for each parameter and one for the result, without empty columns; nothing if there is nothing to say of them"
+    if not any(doc for _,doc in says.values()): return ''
+    rows = []
+    for p in params:
+        anno,doc = says.get(p.name, (p.annotation, ''))
+        default = '' if p.default is empty else text(f'`{value_name(p.default)}`', True)
+        rows.append((f'`{p.replace(annotation=empty, default=empty)}`', text(type_name(anno), True), default, text(doc, True)))
+    anno,doc = says.get('return', (empty, ''))
+    if type_name(anno) or doc: rows.append(('**returns**', text(type_name(anno), True), '', text(doc, True)))
+    heads = ('Parameter',12),('Type',10),('Default',10),('What it is',30) # widths in proportion
+    used = [i for i in range(4) if any(r[i] for r in rows)]
+    lines = [[heads[i][0] for i in used], [':'+'-'*heads[i][1] for i in used]] + [[r[i] for i in used] for r in rows]
+    return ''.join('| ' + ' | '.join(o) + ' |\n' for o in lines)
+
+
+def documented(name, sym):
+    "What a page says of a symbol of the library: heading, signature, docstring, parameters"
+    is_property,lookup = isinstance(sym, property),NbdevLookup()
+    if is_property: sym = sym.fget
+    params,says = parameters(sym)
+    link = f'[source]({lookup.code(sym.__qualname__)}){{style="float:right; font-size:smaller"}}'
+    call = signature(name.rpartition('.')[2], params, type_name(says.get('return', (empty,))[0]))
+    if is_property: call = call.replace('()', '', 1)
+    own = {f'`{p.name}`' for p in params} # a parameter is not the function of the same name
+    doc = re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), text(inspect.getdoc(sym)))
+    return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n{doc}\n\n{table(params, says)}'
+
+
+class Symbols(Processor):
+    "The cells of show_doc become Markdown, of the library's own symbols; in a cell of code Quarto would leave their headings out of 'On this page'"
+    def __init__(self, nb):
+        super().__init__(nb)
+        self.module = next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
+
+    def cell(self, cell):
+        cell.metadata.pop('execution', None) # Quarto would write it into the page
+        shown = re.search(r'^show_doc\((.*)\)$', cell.source, re.M) if cell.cell_type=='code' else None
+        if not shown: return
+        name = ast.unparse(ast.parse(shown[1]).body[0].value)
+        sym = attrgetter(name)(import_module(f'hyperbolic_lr.{self.module}'))
+        cell.cell_type,cell.source = 'markdown',documented(name, sym)
+        del cell['outputs'], cell['execution_count']
+
+
+class Head(Processor):
+    "The page's own address in its head, for search engines and cards"
+    def end(self):
+        front = yaml.safe_load(self.nb.cells[0].source.strip('-\n'))
+        url = f'{get_config().doc_url}/{front["output-file"]}'.removesuffix('index.html')
+        head = f'<link rel="canonical" href="{url}">\n<meta property="og:url" content="{url}">'
+        front['format'] = {'html': {'include-in-header': [{'text': head}]}, 'commonmark': 'default'}
+        self.nb.cells[0].source = f'---\n{yaml.dump(front)}---\n'
