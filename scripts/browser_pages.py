@@ -1,8 +1,9 @@
-"""Look at every page in a real browser, without Quarto: staged by nbdev, converted by Pandoc as Quarto does it, in the site's theme and style sheet.
+"""Look at every page in a browser without Quarto: staged by nbdev, set by Pandoc in the site's theme and style sheet.
 
-pip install playwright pypandoc_binary, and a Chromium (Debian: apt install chromium). On each page all formulas are set, all pictures load, no script
-fails, "On this page" names what the page documents, and nothing sticks out of the column at the width of a screen or of a phone. Then the figures to
-drag are dragged. MATHJAX and BOOTSTRAP name other places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network.
+pip install playwright pypandoc_binary, and a Chromium (Debian: apt install chromium). On each page all formulas are
+set, all pictures load, no script fails, "On this page" names what the page documents, and nothing sticks out of the
+column at the width of a screen or of a phone. Then the figures to drag are dragged. MATHJAX and BOOTSTRAP name other
+places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network.
 """
 import io
 import os
@@ -23,13 +24,17 @@ import pages
 
 mathjax = os.environ.get('MATHJAX', 'https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-chtml-full.js')
 bootstrap = os.environ.get('BOOTSTRAP', 'https://cdn.jsdelivr.net/npm/bootswatch@5.3.3/dist/cosmo/bootstrap.min.css')
-chromium = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+browsers = 'chromium','chromium-browser','google-chrome'
+chromium = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, browsers)), None)
 column = 802 # pixels of the column of text
-template = f'''<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="{bootstrap}"><link rel="stylesheet" href="styles.css"><style>
-  .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} main {{ width: {column}px; max-width: 100%; margin: auto; padding: 0 }}
-  @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }} </style>
-<script src="{mathjax}"></script></head><body><nav id="TOC">$toc$</nav><main><h1>$title$</h1>$body$</main></body></html>'''
+template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="{bootstrap}"><style> /* what Quarto adds to the theme */
+  main {{ width: {column}px; max-width: 100%; margin: auto }} @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
+  .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} </style>
+<link rel="stylesheet" href="styles.css">
+<script src="{mathjax}"></script></head>
+<body><nav id="TOC">$toc$</nav><main><h1>$title$</h1>$body$</main></body></html>'''
 
 
 def output(o, options, picture):
@@ -65,12 +70,23 @@ def convert(name, nb, folder):
     (folder/f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
 
 
-sticks_out = '''() => { // elements of the page that reach beyond the column, where nothing around them scrolls
+sticks_out = '''() => { // what reaches beyond the column where nothing around it scrolls
   const right = document.querySelector('main').getBoundingClientRect().right + 1
-  const held = o => { for (o = o.parentElement; o.tagName != 'MAIN'; o = o.parentElement) if (getComputedStyle(o).overflowX != 'visible') return true }
-  return [...document.querySelectorAll('main *')].filter(o => o.getBoundingClientRect().right > right && !o.closest('mjx-assistive-mml') && !held(o))
+  const held = o => {
+    for (o = o.parentElement; o.tagName != 'MAIN'; o = o.parentElement)
+      if (getComputedStyle(o).overflowX != 'visible') return true
+  }
+  return [...document.querySelectorAll('main *')]
+    .filter(o => o.getBoundingClientRect().right > right && !o.closest('mjx-assistive-mml') && !held(o))
     .map(o => `${o.tagName} sticks out: ${o.textContent.slice(0, 60)}`).slice(0, 3) }'''
-broken_names = '''() => [...document.querySelectorAll('td code')].filter(o => o.getClientRects().length > 1).map(o => `broken in the middle: ${o.textContent}`)'''
+broken_names = '''() => [...document.querySelectorAll('td code')]
+  .filter(o => o.getClientRects().length > 1).map(o => `broken in the middle: ${o.textContent}`)'''
+prose = '''() => [...document.querySelectorAll('main p, main li')].map(o => {
+  const c = o.cloneNode(true)
+  c.querySelectorAll('code, mjx-container').forEach(x => x.remove())
+  return c.textContent }).join('\\n')'''
+lost_pictures = '''() => [...document.querySelectorAll('img')]
+  .filter(o => !o.naturalWidth && !o.src.startsWith('http')).map(o => `picture: ${o.src}`)'''
 
 
 def look(page, folder, name):
@@ -82,12 +98,11 @@ def look(page, folder, name):
     page.wait_for_function('window.MathJax && MathJax.startup && MathJax.startup.promise', timeout=60_000)
     page.evaluate('MathJax.startup.promise')
     wrong += page.eval_on_selector_all('mjx-merror', 'o => o.map(x => "formula: " + x.textContent)')
-    text = page.evaluate('[...document.querySelectorAll("main p, main li")].map(o => { const c = o.cloneNode(true); c.querySelectorAll("code, mjx-container").forEach(x => x.remove()); return c.textContent }).join("\\n")')
-    wrong += [f'left over: {o}' for o in re.findall(r'.*(?:\$\$|\\tag|\\frac|^#\||^:::).*', text, re.M)]
-    wrong += page.eval_on_selector_all('img', 'o => o.filter(x => !x.naturalWidth && !x.src.startsWith("http")).map(x => "picture: " + x.src)')
+    wrong += [f'left over: {o}' for o in re.findall(r'.*(?:\$\$|\\tag|\\frac|^#\||^:::).*', page.evaluate(prose), re.M)]
+    wrong += page.evaluate(lost_pictures)
     listed = page.eval_on_selector_all('#TOC a', 'o => o.map(x => x.textContent)')
-    module = name.partition('_')[2]
-    wrong += [f'not in "On this page": {o}' for o in pages.symbols().get(module, []) if f'### {o}\n' in pages.markdown(pages.staged()[f'{name}.ipynb']) and o not in listed]
+    documented = re.findall(r'^### (.*)\n\n```python', pages.markdown(pages.staged()[f'{name}.ipynb']), re.M)
+    wrong += [f'not in "On this page": {o}' for o in documented if o not in listed]
     wrong += page.evaluate(sticks_out) + page.evaluate(broken_names)
     page.set_viewport_size(dict(width=390, height=800))
     page.wait_for_timeout(200)

@@ -1,4 +1,4 @@
-"""What `make docs` checks when Quarto has built the site in _docs: every page is there, and the configuration has reached them."""
+"""What `make docs` checks when Quarto has built the site in _docs: every page is there, with the site's configuration."""
 import sys
 
 from nbdev.config import nbpath2html

@@ -28,7 +28,8 @@ os.environ['PYTHONFAULTHANDLER'] = '1' # a notebook that dies by a signal says i
 def sh(*cmd, minutes=20, **kwargs):
     "Output of a command; if it fails or takes longer, RuntimeError with how it ended and the last lines of its output"
     cmd = [str(o) for o in cmd]
-    proc = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, **kwargs)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+    proc = subprocess.Popen(cmd, **pipes, **kwargs)
     try: out,_ = proc.communicate(timeout=60*minutes)
     except subprocess.TimeoutExpired:
         proc.send_signal(signal.SIGABRT) # faulthandler then prints where it was
@@ -75,7 +76,7 @@ def spelling():
     with tempfile.TemporaryDirectory() as d:
         for p in Path('nbs').glob('*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
-        sh('codespell', '-L', 'vermillion,retuned,docments', d, *Path('.').glob('*.md'), 'nbs/figures', 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
+        sh('codespell', '-L', 'vermillion,retuned,docment,docments', d, *Path('.').glob('*.md'), 'nbs/figures', 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
 
 
 def deaths():

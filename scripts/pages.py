@@ -65,56 +65,71 @@ def sidebar():
 
 
 def strings(o):
+    "Every text in a nest of dicts and lists"
     if isinstance(o, dict): o = [*o.values()]
     if isinstance(o, list): return [s for v in o for s in strings(v)]
     return [o] if isinstance(o, str) else []
 
 
+def texts(folder):
+    "{file name: Markdown with front matter} of every page in a staged folder"
+    res = {p.name: p.read_text() for p in folder.glob('*.qmd')}
+    for p in folder.glob('*.ipynb'):
+        res[p.name] = '\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type!='code')
+    return res
+
+
+def front_matter(text): return yaml.safe_load(re.match(r'---\n(.*?)\n---', text, re.S)[1])
+
+
 def alone():
-    "The staged folder is whole when it is copied elsewhere, as nbdev does before it renders: its configuration is that of the repository, and every file that its YAML or an include names is in it"
+    "The staged folder is whole when copied elsewhere, as nbdev does before it renders: every file that it names is there"
     staged()
-    bad = []
     with tempfile.TemporaryDirectory() as d:
         site = Path(shutil.copytree(root/'_proc', f'{d}/site'))
         settings = yaml.safe_load((site/'_quarto.yml').read_text())
-        if settings!=yaml.safe_load((root/'_quarto.yml').read_text()): bad.append('_quarto.yml: not that of the repository')
-        texts = [site/o for o in ('_quarto.yml', *settings['metadata-files']) if (site/o).exists()]
-        named = [(p.name, o) for p in texts for o in strings(yaml.safe_load(p.read_text()))]
-        for p in [*site.rglob('*.qmd'),*site.rglob('*.ipynb')]:
-            text = p.read_text() if p.suffix=='.qmd' else '\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type!='code')
-            front = re.match(r'---\n(.*?)\n---', text, re.S)
-            named += [(p.name, o) for o in re.findall(r'\{\{< include (\S+) >\}\}', text) + strings(yaml.safe_load(front[1]) if front else {})]
-        for name,o in named:
-            if not re.fullmatch(r'[\w./-]+\.(?:ipynb|qmd|md|txt|yml|css|scss|js|html|svg|png)', o) or o.endswith('.html') and '/' not in o: continue # no file, or the page's own name
-            if '..' in Path(o).parts or not (site/o).is_file(): bad.append(f'{name}: {o}')
-    complain('the staged folder lacks what it names', bad)
+        if settings!=yaml.safe_load((root/'_quarto.yml').read_text()):
+            raise RuntimeError('_quarto.yml is not staged: nbs/_quarto.yml must be a symbolic link to ../_quarto.yml')
+        named = [('_quarto.yml', o) for o in strings(settings)]
+        for o in settings['metadata-files']:
+            if (site/o).exists(): named += [(o, v) for v in strings(yaml.safe_load((site/o).read_text()))]
+        for name,text in texts(site).items():
+            named += [(name, o) for o in strings(front_matter(text)) if not o.endswith('.html')] # but for its own name
+            named += [(name, o) for o in re.findall(r'\{\{< include (\S+) >\}\}', text)]
+        file = re.compile(r'[\w./-]+\.(ipynb|qmd|md|txt|yml|css|scss|js|html|svg|png)')
+        inside = lambda o: '..' not in Path(o).parts and (site/o).is_file()
+        lost = [f'{name}: {o}' for name,o in named if file.fullmatch(o) and not inside(o)]
+    complain('the staged folder lacks what it names', lost)
 
 
 def heads():
-    "Each page gives its own address as the canonical one"
+    "Each page gives its own address as the canonical one, and in its card"
+    staged()
     bad = []
-    for p in sorted((root/'_proc').glob('*.[iq][pm]*')) if staged() else []:
-        front = yaml.safe_load(re.match(r'---\n(.*?)\n---', p.read_text() if p.suffix=='.qmd' else staged()[p.name].cells[0].source, re.S)[1])
-        url = f"{get_config(root).doc_url}/{front.get('output-file', p.stem+'.html')}".removesuffix('index.html')
-        html = front['format']['html']['include-in-header'][0]['text']
-        if f'<link rel="canonical" href="{url}">' not in html or f'<meta property="og:url" content="{url}">' not in html: bad.append(f'{p.name}: {html}')
-    complain('pages without an address of their own', bad)
+    for name,text in texts(root/'_proc').items():
+        front = front_matter(text)
+        page = front.get('output-file', name.replace('.qmd', '.html'))
+        url = f'{get_config(root).doc_url}/{page}'.removesuffix('index.html')
+        head = front['format']['html']['include-in-header'][0]['text']
+        for o in f'<link rel="canonical" href="{url}">',f'<meta property="og:url" content="{url}">':
+            if o not in head: bad.append(f'{name}: no {o}')
+    complain('pages without their address', bad)
 
 
 def documented():
-    "Every public function, class and method has a heading on its page, which 'On this page' then lists, with a signature that fits in; nothing is left of how the page was made"
-    bad = []
+    "Every public function, class and method has on its page a heading and a signature that fits in"
+    bad,pages_of = [],{re.sub(r'^\d+\w?_|\.ipynb$', '', name): name for name in staged()}
     for name,nb in staged().items():
-        text = markdown(nb)
-        bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', text)]
-        if any('execution' in c.metadata or re.search(r'^show_doc\(', c.source, re.M) for c in nb.cells): bad.append(f'{name}: cells as nbdev left them')
-        for mod,names in symbols().items():
-            if not re.fullmatch(rf'\d+\w?_{mod}\.ipynb', name): continue
-            m = importlib.import_module(f'hyperbolic_lr.{mod}')
-            for o in names:
-                is_doc = '.' in o or inspect.isclass(getattr(m, o)) or inspect.isroutine(getattr(m, o))
-                sig = re.search(rf'^### {re.escape(o)}\n\n```python\n(.*?)\n```', text, re.M|re.S)
-                if is_doc and (not sig or max(map(len, sig[1].splitlines()))>88): bad.append(f'{name}: {o} {sig and sig[1]}')
+        bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', markdown(nb))]
+        if any('execution' in c.metadata or re.search(r'^show_doc\(', c.source, re.M) for c in nb.cells):
+            bad.append(f'{name}: cells as nbdev leaves them')
+    for mod,names in symbols().items():
+        text,module = markdown(staged()[pages_of[mod]]),importlib.import_module(f'hyperbolic_lr.{mod}')
+        for o in names:
+            plain = '.' not in o and not callable(getattr(module, o)) # a constant
+            if plain: continue
+            signature = re.search(rf'^### {re.escape(o)}\n\n```python\n(.*?)\n```', text, re.M|re.S)
+            if not signature or max(len(line) for line in signature[1].splitlines())>88: bad.append(f'{mod}.{o}')
     complain('symbols that the pages do not show as they should', bad)
 
 
@@ -129,7 +144,8 @@ def widths():
     "On the front page and on those of Start no line of code is longer than the 88 characters that a page shows"
     sections = yaml.safe_load((root/'nbs/sidebar.yml').read_text())['website']['sidebar']['contents']
     start = next(o['contents'] for o in sections if 'section' in o and o['section']=='Start')
-    complain('lines of code that the page cuts', [f'{name}: {o}' for name in ('index.ipynb', *start) for o in shown_code(staged()[name]) if len(o)>88])
+    lines = [(name, o) for name in ('index.ipynb', *start) for o in shown_code(staged()[name])]
+    complain('lines of code that the page cuts', [f'{name}: {o}' for name,o in lines if len(o)>88])
 
 
 def directives():
@@ -195,7 +211,7 @@ def links():
 
 
 def pictures():
-    "Every picture says in words what is seen on it, and is stored so that Quarto shows it at its true size, not wider than the column of text"
+    "Every picture says in words what is seen on it, and is stored so that its true size is known and fits the column"
     html = yaml.safe_load((root/'_quarto.yml').read_text())['format']['html']
     dpi,column,bad = 2*html['fig-dpi'],int(html['grid']['body-width'].removesuffix('px'))-48,[]
     for name,nb in staged().items():
@@ -205,7 +221,8 @@ def pictures():
             if drawn and not re.search(r'^#\| fig-alt: "?\w', c.source, re.M): bad.append(f'{name}: {c.source[:300]}')
             for png in [o.data['image/png'] for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]:
                 im = Image.open(io.BytesIO(b64decode(png)))
-                if round(im.info.get('dpi', (0,))[0])!=dpi or im.width>2*column: bad.append(f'{name}: {im.width} pixels at {im.info.get("dpi")} dpi\n{c.source[:300]}')
+                stored = round(im.info.get('dpi', (0,))[0])
+                if stored!=dpi or im.width>2*column: bad.append(f'{name}: {im.width} pixels, {stored} dpi\n{c.source[:300]}')
     complain('pictures without a fig-alt, or not at their true size', bad)
 
 
@@ -215,7 +232,7 @@ def colab():
     for name,nb in sources().items():
         first = next(c.source for c in nb.cells if c.cell_type=='code')
         badge = f'<a href="https://colab.research.google.com/github/hyperbolic-lr/hyperbolic_lr/blob/main/nbs/{name}"><img '
-        if not nb.cells[1].source.startswith(badge): bad.append(f'{name}: no badge of its own under the title, set in the line') # as Markdown it would be a figure
+        if not nb.cells[1].source.startswith(badge): bad.append(f'{name}: no badge under the title, or as Markdown, a figure then')
         if '\n! [ -e /content ] && ' not in first or 'pip install -q' not in first or '#| eval: false' not in first: bad.append(f'{name}: the first code cell does not install the package')
     complain('not ready for Colab', bad)
 

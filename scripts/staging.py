@@ -1,4 +1,4 @@
-"""What is done to each notebook when nbdev stages the site, after nbdev's own steps; `doc_procs` in pyproject.toml names it."""
+"""What is done to each notebook that nbdev stages for the site, after its own steps: `doc_procs` in pyproject.toml."""
 import ast
 import inspect
 import re
@@ -26,6 +26,9 @@ def type_name(annotation):
 def value_name(value): return value.__name__ if hasattr(value, '__name__') else repr(value)
 
 
+def bare(param): return str(param.replace(annotation=empty, default=empty))
+
+
 def text(s, cell=False):
     "A docstring or a comment as Markdown, in which only what is in backticks has a meaning; a table's cell if so wanted"
     parts = re.split(r'(`[^`]*`)', s or '')
@@ -48,14 +51,14 @@ def parameters(sym):
 
 def signature(name, params, result):
     "The call with its defaults, in lines of at most 80 characters"
-    shown = [str(p.replace(annotation=empty, default=empty)) + ('' if p.default is empty else f'={value_name(p.default)}') for p in params]
+    shown = [bare(p) + ('' if p.default is empty else f'={value_name(p.default)}') for p in params]
     named = [i for i,p in enumerate(params) if p.kind==p.KEYWORD_ONLY]
     if named and not any(p.kind==p.VAR_POSITIONAL for p in params): shown.insert(named[0], '*')
     end = f') -> {result}' if result else ')'
-    indent = ' '*(len(name)+1 if len(name)<24 else 4)
-    lines = wrap(', '.join(o.replace(' ', '\0') for o in shown)+end.replace(' ', '\0'), 80-len(indent), break_long_words=False, break_on_hyphens=False)
-    sep = '' if len(name)<24 or len(lines)==1 else '\n'+indent
-    return f'{name}({sep}' + ('\n'+indent).join(lines).replace('\0', ' ')
+    whole = ', '.join(o.replace(' ', '\0') for o in shown) + end.replace(' ', '\0') # to be broken after commas only
+    indent = ' '*(len(name)+1)
+    lines = wrap(whole, 80-len(indent), break_long_words=False, break_on_hyphens=False)
+    return f'{name}(' + ('\n'+indent).join(lines).replace('\0', ' ')
 
 
 def table(params, says):
@@ -65,7 +68,7 @@ def table(params, says):
     for p in params:
         anno,doc = says.get(p.name, (p.annotation, ''))
         default = '' if p.default is empty else text(f'`{value_name(p.default)}`', True)
-        rows.append((f'`{p.replace(annotation=empty, default=empty)}`', text(type_name(anno), True), default, text(doc, True)))
+        rows.append((f'`{bare(p)}`', text(type_name(anno), True), default, text(doc, True)))
     anno,doc = says.get('return', (empty, ''))
     if type_name(anno) or doc: rows.append(('**returns**', text(type_name(anno), True), '', text(doc, True)))
     heads = ('Parameter',12),('Type',10),('Default',10),('What it is',30) # widths in proportion
@@ -88,7 +91,10 @@ def documented(name, sym):
 
 
 class Symbols(Processor):
-    "The cells of show_doc become Markdown, of the library's own symbols; in a cell of code Quarto would leave their headings out of 'On this page'"
+    """The cells of show_doc become Markdown, made of the symbols of the exported library
+
+    In a cell of code that nbdev has run, Quarto would leave their headings out of "On this page".
+    """
     def __init__(self, nb):
         super().__init__(nb)
         self.module = next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
@@ -110,4 +116,4 @@ class Head(Processor):
         url = f'{get_config().doc_url}/{front["output-file"]}'.removesuffix('index.html')
         head = f'<link rel="canonical" href="{url}">\n<meta property="og:url" content="{url}">'
         front['format'] = {'html': {'include-in-header': [{'text': head}]}, 'commonmark': 'default'}
-        self.nb.cells[0].source = f'---\n{yaml.dump(front)}---\n'
+        self.nb.cells[0].source = f'---\n{yaml.dump(front, sort_keys=False)}---\n'
