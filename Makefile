@@ -14,4 +14,5 @@ test: env
 readme: env
 	@$(bin)/python scripts/readme.py
 docs: env
+	@command -v quarto >/dev/null || { echo "make docs needs Quarto: https://quarto.org"; exit 1; }
 	@. $(bin)/activate && nbdev-docs && python scripts/built.py

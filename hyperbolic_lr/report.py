@@ -256,7 +256,7 @@ def _wide(results, metric, names):
 
 # %% ../nbs/06a_report.ipynb #4b508803
 def plot_curves(
-    results:Results,
+    results:Results, # Of a protocol, or loaded from its folder
     metric:str=None, # None takes that of the settings
     schedules=None, # Names; None takes all
 ): # {schedule: matplotlib axes}
@@ -279,7 +279,7 @@ def plot_curves(
 
 # %% ../nbs/06a_report.ipynb #f569df65
 def plot_rates(
-    results:Results,
+    results:Results, # Of a protocol, or loaded from its folder
     schedules=None, # Names; None takes all
 ): # {schedule: matplotlib axes}
     "Learning rate of the frozen runs against the epoch: a panel a schedule, a line a budget (mean over seeds). ValueError for an unknown schedule."
@@ -298,7 +298,7 @@ def _spread(y, gap):
     return isotonic_regression(np.asarray(y)-up).x.clip(0, 1-up[-1]) + up
 
 def plot_regret(
-    results:Results,
+    results:Results, # Of a protocol, or loaded from its folder
     highlight=None, # Names to show in colour and with intervals; None takes all if they are at most six, else the hyperbolic ones, cosine, linear and none
     metric:str=None, # None takes that of the settings
     mode:str=None, # 'min' or 'max'; needed for another metric
@@ -428,7 +428,7 @@ def _regret_section(self):
 
 # %% ../nbs/06a_report.ipynb #bdaba014
 def html(
-    results:Results,
+    results:Results, # Of a protocol, or loaded from its folder
     path=None, # File to write; None writes none
     title:str='Learning-rate schedules over budgets', # Of the page
 ) -> str: # The page

@@ -11,7 +11,7 @@ missing = [f'{name}: no {o}' for name,o in html.items() if not (site/o).is_file(
 for name,page in html.items():
     text = (site/page).read_text() if (site/page).is_file() else ''
     wanted = ['styles.css', 'og:image', 'rel="canonical"'] + ['id="TOC"']*(name=='index.ipynb')
-    if page=='schedulers.html': wanted.append('href="#hyperboliclr"') # in "On this page"
+    if page=='protocol.html': wanted.append('href="#protocol.run"') # in "On this page"
     missing += [f'{page}: no {o}' for o in wanted if text and o not in text]
 if missing: sys.exit('The site is not whole:\n' + '\n'.join(missing))
 print(f'{len(html)} pages in {site}')

@@ -33,7 +33,10 @@ def sh(*cmd, minutes=20, **kwargs):
     try: out,_ = proc.communicate(timeout=60*minutes)
     except subprocess.TimeoutExpired:
         proc.send_signal(signal.SIGABRT) # faulthandler then prints where it was
-        out = proc.communicate()[0] + f'still running after {minutes} minutes\n'
+        try: out,_ = proc.communicate(timeout=5)
+        except subprocess.TimeoutExpired as e: out = (e.output or b'').decode() # a child of it still holds the pipe
+        proc.wait()
+        out += f'\nstill running after {minutes} minutes'
     if not proc.returncode: return out
     ended = f'exit code {proc.returncode}' if proc.returncode>0 else f'died by {signal.Signals(-proc.returncode).name}'
     lines = out.splitlines()
@@ -80,12 +83,15 @@ def spelling():
 
 
 def deaths():
-    "What is said of a command that dies by a signal or hangs: how it ended, its output, and where in Python it was"
-    for code,minutes in ('os.abort()',20),('time.sleep(60)',0.02):
-        try: sh(sys.executable, '-c', f'import os,time; print("before", flush=True); {code}', minutes=minutes)
+    "What is said of a command that dies by a signal, or hangs with a child: how it ended, its output, and where it was"
+    child = 'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])'
+    for code,minutes in ('os.abort()',20),(f'{child}; time.sleep(60)',0.02):
+        said,start = '',time.time()
+        try: sh(sys.executable, '-c', f'import os,subprocess,sys,time; print("before", flush=True); {code}', minutes=minutes)
         except RuntimeError as e: said = str(e)
-        missing = [o for o in ('died by SIGABRT','before','File "<string>", line 1') if o not in said]
-        if missing: raise RuntimeError(f'{missing} not in what is said of {code}:\n{said}')
+        wanted = ['died by SIGABRT','before','File "<string>", line 1'] + ['still running']*(minutes<1)
+        missing = [o for o in wanted if o not in said]
+        if missing or time.time()-start>50: raise RuntimeError(f'{missing} not in what is said of {code}:\n{said}')
 
 
 def demo_runs():

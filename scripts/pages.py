@@ -87,7 +87,7 @@ def alone():
     staged()
     with tempfile.TemporaryDirectory() as d:
         site = Path(shutil.copytree(root/'_proc', f'{d}/site'))
-        settings = yaml.safe_load((site/'_quarto.yml').read_text())
+        settings = yaml.safe_load((site/'_quarto.yml').read_text()) if (site/'_quarto.yml').exists() else None
         if settings!=yaml.safe_load((root/'_quarto.yml').read_text()):
             raise RuntimeError('_quarto.yml is not staged: nbs/_quarto.yml must be a symbolic link to ../_quarto.yml')
         named = [('_quarto.yml', o) for o in strings(settings)]
@@ -110,14 +110,14 @@ def heads():
         front = front_matter(text)
         page = front.get('output-file', name.replace('.qmd', '.html'))
         url = f'{get_config(root).doc_url}/{page}'.removesuffix('index.html')
-        head = front['format']['html']['include-in-header'][0]['text']
+        head = str(front.get('format'))
         for o in f'<link rel="canonical" href="{url}">',f'<meta property="og:url" content="{url}">':
             if o not in head: bad.append(f'{name}: no {o}')
-    complain('pages without their address', bad)
+    complain('pages without their address, which Head in scripts/staging.py writes (doc_procs in pyproject.toml)', bad)
 
 
 def documented():
-    "Every public function, class and method has on its page a heading and a signature that fits in"
+    "On its page every function, class and patched method has a heading, a signature that fits, and words for each parameter"
     bad,pages_of = [],{re.sub(r'^\d+\w?_|\.ipynb$', '', name): name for name in staged()}
     for name,nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', markdown(nb))]
@@ -125,12 +125,13 @@ def documented():
             bad.append(f'{name}: cells as nbdev leaves them')
     for mod,names in symbols().items():
         text,module = markdown(staged()[pages_of[mod]]),importlib.import_module(f'hyperbolic_lr.{mod}')
+        bad += [f'{mod}: nothing is said of {o}' for o in re.findall(r'^\| (`[^`]+`) \|.*\|  \|$', text, re.M)]
         for o in names:
             plain = '.' not in o and not callable(getattr(module, o)) # a constant
             if plain: continue
             signature = re.search(rf'^### {re.escape(o)}\n\n```python\n(.*?)\n```', text, re.M|re.S)
             if not signature or max(len(line) for line in signature[1].splitlines())>88: bad.append(f'{mod}.{o}')
-    complain('symbols that the pages do not show as they should', bad)
+    complain('not as Symbols of scripts/staging.py makes them (doc_procs in pyproject.toml)', bad)
 
 
 def shown_code(nb):
@@ -213,7 +214,7 @@ def links():
 def pictures():
     "Every picture says in words what is seen on it, and is stored so that its true size is known and fits the column"
     html = yaml.safe_load((root/'_quarto.yml').read_text())['format']['html']
-    dpi,column,bad = 2*html['fig-dpi'],int(html['grid']['body-width'].removesuffix('px'))-48,[]
+    dpi,column,bad = 2*html['fig-dpi'],int(html['grid']['body-width'].removesuffix('px'))-51,[] # 3em of 17 pixels are its margins
     for name,nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'!\[\]\([^)]*\)|<img(?![^>]*alt="[^"])[^>]*>', prose(nb))]
         for c in nb.cells:

@@ -29,24 +29,26 @@ def value_name(value): return value.__name__ if hasattr(value, '__name__') else 
 def bare(param): return str(param.replace(annotation=empty, default=empty))
 
 
-def text(s, cell=False):
-    "A docstring or a comment as Markdown, in which only what is in backticks has a meaning; a table's cell if so wanted"
+def text(s):
+    "A docstring or a comment as Markdown in which only backticks have a meaning"
     parts = re.split(r'(`[^`]*`)', s or '')
-    parts[::2] = [re.sub(r'([*^~$<|\\])', r'\\\1', o) for o in parts[::2]]
-    if cell: parts[1::2] = [o.replace('|', r'\|') for o in parts[1::2]]
+    parts[::2] = [re.sub(r"""([*_^~$<|\\[\]@'"])""", r'\\\1', o) for o in parts[::2]]
     return ''.join(parts)
 
 
 def parameters(sym):
-    "(parameters, what is said of each and of the result), without those that a class inherits from another library"
+    "(parameters, type of the result, {name or 'return': what is said}), without what a class has from another library"
     if inspect.isclass(sym):
         maker = next(c for c in sym.__mro__ if {'__init__','__new__'} & c.__dict__.keys())
-        if not maker.__module__.startswith('hyperbolic_lr'): return [],{}
-    params = [p for p in inspect.signature(sym).parameters.values() if p.name!='self']
-    if inspect.isclass(sym) and issubclass(sym, tuple): # docments does not know named tuples
-        says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', inspect.getsource(sym), re.M))
-        return params,{p.name: (p.annotation, says.get(p.name)) for p in params}
-    return params,{k: (v.anno, v.docment) for k,v in docments(sym, full=True, returns=not inspect.isclass(sym)).items()}
+        if not maker.__module__.startswith('hyperbolic_lr'): return [],empty,{}
+    sig,source = inspect.signature(sym),inspect.getsource(sym)
+    says = docments(sym, returns=not inspect.isclass(sym))
+    if inspect.isclass(sym) and issubclass(sym, tuple): # docments knows neither named tuples nor ** parameters
+        says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', source, re.M))
+    says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source))
+    params = [p for p in sig.parameters.values() if p.name!='self']
+    result = empty if inspect.isclass(sym) else sig.return_annotation
+    return params,result,says
 
 
 def signature(name, params, result):
@@ -61,16 +63,15 @@ def signature(name, params, result):
     return f'{name}(' + ('\n'+indent).join(lines).replace('\0', ' ')
 
 
-def table(params, says):
+def table(params, result, says):
     "A row for each parameter and one for the result, without empty columns; nothing if there is nothing to say of them"
-    if not any(doc for _,doc in says.values()): return ''
+    if not any(says.values()): return ''
     rows = []
     for p in params:
-        anno,doc = says.get(p.name, (p.annotation, ''))
-        default = '' if p.default is empty else text(f'`{value_name(p.default)}`', True)
-        rows.append((f'`{bare(p)}`', text(type_name(anno), True), default, text(doc, True)))
-    anno,doc = says.get('return', (empty, ''))
-    if type_name(anno) or doc: rows.append(('**returns**', text(type_name(anno), True), '', text(doc, True)))
+        default = '' if p.default is empty else f'`{value_name(p.default)}`'
+        rows.append((f'`{bare(p)}`', text(type_name(p.annotation)), default, text(says.get(p.name))))
+    last = text(type_name(result)),'',text(says.get('return'))
+    if any(last): rows.append(('**returns**', *last))
     heads = ('Parameter',12),('Type',10),('Default',10),('What it is',30) # widths in proportion
     used = [i for i in range(4) if any(r[i] for r in rows)]
     lines = [[heads[i][0] for i in used], [':'+'-'*heads[i][1] for i in used]] + [[r[i] for i in used] for r in rows]
@@ -81,13 +82,13 @@ def documented(name, sym):
     "What a page says of a symbol of the library: heading, signature, docstring, parameters"
     is_property,lookup = isinstance(sym, property),NbdevLookup()
     if is_property: sym = sym.fget
-    params,says = parameters(sym)
+    params,result,says = parameters(sym)
     link = f'[source]({lookup.code(sym.__qualname__)}){{style="float:right; font-size:smaller"}}'
-    call = signature(name.rpartition('.')[2], params, type_name(says.get('return', (empty,))[0]))
+    call = signature(name.rpartition('.')[2], params, type_name(result))
     if is_property: call = call.replace('()', '', 1)
     own = {f'`{p.name}`' for p in params} # a parameter is not the function of the same name
     doc = re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), text(inspect.getdoc(sym)))
-    return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n{doc}\n\n{table(params, says)}'
+    return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n{doc}\n\n{table(params, result, says)}'
 
 
 class Symbols(Processor):
