@@ -198,19 +198,21 @@ def plot_schedules(
         raise ValueError(f'panels must be out of {list(_panels)}, got {strange}')
     if 'distance' in panels and len(budgets)==1: raise ValueError(f'a distance needs two budgets, got {budgets}')
     data,styles = panel_data(schedules, budgets, **kwargs),_line_styles(schedules, budgets)
+    handles = [plt.Line2D([], [], **styles[s,b]) for s in schedules for b in budgets]
+    one = schedules[0] if len(schedules)==1 else None
+    labels = [f'N = {b}' if one else f'{s}, N = {b}' for s in schedules for b in budgets]
     cols = min(len(panels), 2)
     rows = ceil(len(panels)/cols)
-    fig,axs = plt.subplots(rows, cols, figsize=(3.5*cols, 2.3*rows+0.5), squeeze=False, layout='constrained')
+    width = 7 if cols==2 else 5
+    ncols = min(len(budgets), width) if one else min(len(schedules), width//2) # an inch a column, or two
+    height = 2.3*rows + 0.2 + 0.16*ceil(len(labels)/ncols)
+    fig,axs = plt.subplots(rows, cols, figsize=(width,height), squeeze=False, layout='constrained')
     for ax in axs.flat[len(panels):]: ax.remove()
     axs = dict(zip(panels, axs.flat))
     for k,ax in axs.items():
         _margins(ax, k, budgets[0])
         _redraw(ax, {}, k, data[k], styles, budgets[0])
-    handles = [plt.Line2D([], [], **styles[s,b]) for s in schedules for b in budgets]
-    one = schedules[0] if len(schedules)==1 else None
-    labels = [f'N = {b}' if one else f'{s}, N = {b}' for s in schedules for b in budgets]
-    fig.legend(handles, labels, title=one, loc='outside upper center', ncols=len(budgets) if one else len(schedules),
-               fontsize=8, title_fontsize=8)
+    fig.legend(handles, labels, title=one, loc='outside upper center', ncols=ncols, fontsize=8, title_fontsize=8)
     return axs
 
 # %% ../nbs/03_plots.ipynb #0c7dd06b

@@ -222,10 +222,12 @@ def unfinished(self:Results) -> pd.DataFrame: # schedule, budget, tuned_at, purp
 # %% ../nbs/06a_report.ipynb #88e927df
 def _panels(results, names, xlabel, ylabel, **kwargs):
     "{schedule: axes} in a grid, {budget: colour}, and a legend of the budgets"
-    budgets,cols = sorted(results.settings['budgets']),min(len(names), 2 if len(names)<=4 else 4)
+    budgets = sorted(results.settings['budgets'])
+    cols = min(len(names), 2) if len(names)<=4 else 4
     rows = -(-len(names)//cols)
-    size = 7 if cols>1 else 4,1.2+(1.5 if cols==4 else 1.9)*rows
-    fig,axs = plt.subplots(rows, cols, figsize=size, sharex=True, squeeze=False, layout='constrained', **kwargs)
+    width,height = (7 if cols>1 else 4),1.2 + rows*(1.5 if cols==4 else 1.9)
+    fig,axs = plt.subplots(rows, cols, figsize=(width,height), sharex=True, squeeze=False, layout='constrained',
+                           **kwargs)
     for ax in axs.flat[len(names):]: ax.remove()
     for i,(k,ax) in enumerate(zip(names, axs.flat)):
         ax.set_title(k, fontsize=9, parse_math=False)
@@ -388,7 +390,7 @@ _env = jinja2.Environment(loader=jinja2.DictLoader(dict(page=_page, body=_body))
 def _png(axs):
     "The figure of `axs`, closed, as base64"
     fig,out = (next(iter(axs.values())) if isinstance(axs, dict) else axs).figure,io.BytesIO()
-    fig.savefig(out, format='png', dpi=120)
+    fig.savefig(out, format='png', dpi=140) # 7 inches fill the 60rem of the page
     plt.close(fig)
     return b64encode(out.getvalue()).decode()
 

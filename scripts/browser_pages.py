@@ -26,12 +26,11 @@ mathjax = os.environ.get('MATHJAX', 'https://cdn.jsdelivr.net/npm/mathjax@3/es5/
 bootstrap = os.environ.get('BOOTSTRAP', 'https://cdn.jsdelivr.net/npm/bootswatch@5.3.3/dist/cosmo/bootstrap.min.css')
 browsers = 'chromium','chromium-browser','google-chrome'
 chromium = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, browsers)), None)
-column = 799 # pixels of the column of text: 850 without 3em
 template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="{bootstrap}"><style> /* what Quarto adds to the theme */
   html {{ font-size: 17px }}
-  main {{ width: {column}px; max-width: 100%; margin: auto }} @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
+  main {{ width: {pages.column}px; max-width: 100%; margin: auto }} @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
   .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} </style>
 <link rel="stylesheet" href="styles.css">
 <script src="{mathjax}"></script></head>

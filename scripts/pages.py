@@ -22,6 +22,8 @@ from hyperbolic_lr._modidx import d as index
 
 root = Path(__file__).resolve().parent.parent
 options = {'echo','output','eval','fig-alt','slow','cuda'}
+page_format = yaml.safe_load((root/'_quarto.yml').read_text())['format']['html']
+column = int(page_format['grid']['body-width'].removesuffix('px')) - 51 # pixels for text; 3em of 17 pixels are margins
 
 
 @cache
@@ -57,11 +59,10 @@ def leaves(contents):
 
 
 def sidebar():
-    "Every page is in the sidebar and every entry of it is a page; so are the files that the site's configuration names"
+    "Every page is in the sidebar and every entry of it is a page"
     listed = [*leaves(yaml.safe_load((root/'nbs/sidebar.yml').read_text())['website']['sidebar']['contents'])]
     there = {*sources()} | {p.name for p in (root/'nbs').glob('*.qmd')}
-    named = re.findall(r'[\w./-]+\.(?:ipynb|qmd|css|svg|png)\b', (root/'_quarto.yml').read_text())
-    complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o)>1}, *(f for f in named if not (root/'nbs'/f).is_file())])
+    complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o)>1}])
 
 
 def strings(o):
@@ -213,8 +214,7 @@ def links():
 
 def pictures():
     "Every picture says in words what is seen on it, and is stored so that its true size is known and fits the column"
-    html = yaml.safe_load((root/'_quarto.yml').read_text())['format']['html']
-    dpi,column,bad = 2*html['fig-dpi'],int(html['grid']['body-width'].removesuffix('px'))-51,[] # 3em of 17 pixels are its margins
+    dpi,bad = 2*page_format['fig-dpi'],[]
     for name,nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'!\[\]\([^)]*\)|<img(?![^>]*alt="[^"])[^>]*>', prose(nb))]
         for c in nb.cells:
