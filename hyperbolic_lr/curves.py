@@ -13,7 +13,11 @@ from math import inf
 from numbers import Real
 
 # %% ../nbs/00_curves.ipynb #abe4a005
-def check_lengths(max_iter, upper_bound, warmup_epochs=0):
+def check_lengths(
+    max_iter, # N, the planned length, warm-up included
+    upper_bound, # U, at least N
+    warmup_epochs=0, # Length of the warm-up, less than N
+):
     "Raise TypeError or ValueError unless 0 <= `warmup_epochs` < `max_iter` <= `upper_bound`, all finite numbers"
     for k,v in dict(max_iter=max_iter, upper_bound=upper_bound, warmup_epochs=warmup_epochs).items():
         if not isinstance(v, Real): raise TypeError(f'{k} must be a number, got {v!r}')
@@ -73,7 +77,11 @@ def decay_factor(
 def _all(cond): return bool(cond.all() if hasattr(cond, 'all') else cond)
 
 # %% ../nbs/00_curves.ipynb #f8022971
-def check_rates(lr, infimum_lr, exp=False):
+def check_rates(
+    lr, # Peak rate, a number or an array
+    infimum_lr, # Infimum, likewise
+    exp=False, # For `exp_hyperbolic`, whose infimum must be more than 0?
+):
     "Raise TypeError or ValueError unless 0 <= `infimum_lr` < `lr` < inf, elementwise, and 0 < `infimum_lr` if `exp`"
     _check_number('lr', lr)
     _check_number('infimum_lr', infimum_lr)

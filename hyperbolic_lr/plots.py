@@ -204,8 +204,9 @@ def plot_schedules(
     cols = min(len(panels), 2)
     rows = ceil(len(panels)/cols)
     width = 7 if cols==2 else 5
-    ncols = min(len(budgets), width) if one else min(len(schedules), width//2) # an inch a column, or two
-    height = 2.3*rows + 0.2 + 0.16*ceil(len(labels)/ncols)
+    fit = int(width/(0.5+0.065*max(map(len, labels)))) # columns of the legend, by inches of a line and of a letter
+    ncols = max(1, min(len(budgets if one else schedules), fit))
+    height = 2.3*rows + 0.2 + 0.175*ceil(len(labels)/ncols)
     fig,axs = plt.subplots(rows, cols, figsize=(width,height), squeeze=False, layout='constrained')
     for ax in axs.flat[len(panels):]: ax.remove()
     axs = dict(zip(panels, axs.flat))

@@ -15,6 +15,7 @@ import pandas as pd
 from base64 import b64encode
 from dataclasses import dataclass
 from fastcore.basics import patch
+from matplotlib.ticker import LogFormatter
 from pathlib import Path
 from scipy.optimize import isotonic_regression
 from scipy.stats import t as student
@@ -275,7 +276,9 @@ def plot_curves(
         ax.fill_between(o.index, o.min(axis=1), o.max(axis=1), color=c, alpha=0.25, lw=0)
         if len(mean)<b and len(mean): ax.plot(mean.index[-1], min(mean.iloc[-1], high*1.1), 'x', color='red', ms=6, clip_on=False)
     ax.set(xscale='log', yscale='log' if log else 'linear')
-    for o in axs.values(): o.xaxis.set_major_formatter('{x:g}')
+    for o in axs.values():
+        o.xaxis.set_major_formatter('{x:g}')
+        o.xaxis.set_minor_formatter(LogFormatter())
     if log: ax.set_ylim(low/1.1, high*1.1) # of runs that have reached their end: one that explodes shall not squeeze them
     return axs
 

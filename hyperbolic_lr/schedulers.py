@@ -124,7 +124,7 @@ class HyperbolicLR(_Decay):
         optimizer:Optimizer, # A torch optimizer; its groups' rates are the peak rates (their `initial_lr`, if there was a scheduler before)
         upper_bound:float=1000, # U, in calls of `step()`, at least `max_iter`: the longest run in mind. Keep it when `max_iter` changes
         max_iter:float=100, # N, the planned number of calls of `step()`, warm-up included, at least 1
-        infimum_lr:float|list=1e-6, # Lower bound of the rate, at least 0 and below the group's rate: a number, or a list with one per group
+        infimum_lr:float|list=1e-6, # Lower bound of the rate, below the group's and at least 0 (more than 0 for `ExpHyperbolicLR`): a number, or one per group
         warmup_epochs:float=0, # Calls of `step()` in which the rate rises linearly from the infimum, less than `max_iter`
         last_epoch:int=-1, # Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`
     ):

@@ -64,7 +64,7 @@ def convert(name, nb, folder):
         if options.get('echo') is not False: blocks.append(f'````python\n{source}\n````')
         if options.get('output') is not False:
             blocks += [f'::: {{.cell-output-display}}\n{output(o, options, picture)}\n:::' for o in c.outputs]
-    title = yaml.safe_load(nb.cells[0].source.strip('-\n'))['title']
+    title = pages.front_matter(nb.cells[0].source)['title']
     args = ['--mathjax', '--toc', '--standalone', f'--template={folder}/template.html', '-M', f'title={title}']
     page = pypandoc.convert_text('\n\n'.join(blocks), 'html5', 'markdown', extra_args=args)
     (folder/f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
@@ -89,7 +89,7 @@ lost_pictures = '''() => [...document.querySelectorAll('img')]
   .filter(o => !o.naturalWidth && !o.src.startsWith('http')).map(o => `picture: ${o.src}`)'''
 
 
-def look(page, folder, name):
+def look(page, folder, name, nb):
     "The number of formulas, and what is wrong with a page at the width of a screen and of a phone"
     errors,wrong = [],[]
     page.on('pageerror', lambda e: errors.append(str(e)))
@@ -101,7 +101,7 @@ def look(page, folder, name):
     wrong += [f'left over: {o}' for o in re.findall(r'.*(?:\$\$|\\tag|\\frac|^#\||^:::).*', page.evaluate(prose), re.M)]
     wrong += page.evaluate(lost_pictures)
     listed = page.eval_on_selector_all('#TOC a', 'o => o.map(x => x.textContent)')
-    documented = re.findall(r'^### (.*)\n\n```python', pages.markdown(pages.staged()[f'{name}.ipynb']), re.M)
+    documented = re.findall(r'^### (.*)\n\n```python', pages.markdown(nb), re.M)
     wrong += [f'not in "On this page": {o}' for o in documented if o not in listed]
     wrong += page.evaluate(sticks_out) + page.evaluate(broken_names)
     page.set_viewport_size(dict(width=390, height=800))
@@ -155,7 +155,7 @@ if __name__=='__main__':
             name = name.removesuffix('.ipynb')
             convert(name, nb, folder)
             page = browser.new_page()
-            formulas,found[name] = look(page, d, name)
+            formulas,found[name] = look(page, d, name, nb)
             page.close()
             print(f'{name}: {formulas} formulas', *found[name], sep='\n  ', flush=True)
         print(f'figures: {drag(browser.new_page(), d)} handles and sliders moved')

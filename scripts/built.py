@@ -1,17 +1,17 @@
 """What `make docs` checks when Quarto has built the site in _docs: every page is there, with the site's configuration."""
 import sys
 
-from nbdev.config import nbpath2html
-
 import pages
 
-site = pages.root/'_docs'
-html = {name: nbpath2html(name).name for name in pages.sources()} | {'changelog.qmd': 'changelog.html'}
-missing = [f'{name}: no {o}' for name,o in html.items() if not (site/o).is_file()]
-for name,page in html.items():
-    text = (site/page).read_text() if (site/page).is_file() else ''
-    wanted = ['styles.css', 'og:image', 'rel="canonical"'] + ['id="TOC"']*(name=='index.ipynb')
+site,missing = pages.root/'_docs',[]
+for name,page in pages.addresses().items():
+    if not (site/page).is_file():
+        missing.append(f'{name}: no {page}')
+        continue
+    if not (site/f'{page}.md').is_file(): missing.append(f'{name}: no {page}.md') # the page as Markdown
+    text,wanted = (site/page).read_text(),['styles.css','og:image','rel="canonical"']
+    if page=='index.html': wanted.append('id="TOC"')
     if page=='protocol.html': wanted.append('href="#protocol.run"') # in "On this page"
-    missing += [f'{page}: no {o}' for o in wanted if text and o not in text]
+    missing += [f'{page}: no {o}' for o in wanted if o not in text]
 if missing: sys.exit('The site is not whole:\n' + '\n'.join(missing))
-print(f'{len(html)} pages in {site}')
+print(f'{len(pages.addresses())} pages in {site}')

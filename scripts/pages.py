@@ -83,6 +83,17 @@ def texts(folder):
 def front_matter(text): return yaml.safe_load(re.match(r'---\n(.*?)\n---', text, re.S)[1])
 
 
+def addresses():
+    "{file name: name of its page on the site} of every page"
+    staged()
+    return {k: front_matter(v).get('output-file', f'{Path(k).stem}.html') for k,v in texts(root/'_proc').items()}
+
+
+def page_of(module):
+    "The file name of the notebook that exports a module"
+    return next(name for name in sources() if re.fullmatch(rf'\d+\w?_{module}\.ipynb', name))
+
+
 def alone():
     "The staged folder is whole when copied elsewhere, as nbdev does before it renders: every file that it names is there"
     staged()
@@ -105,13 +116,10 @@ def alone():
 
 def heads():
     "Each page gives its own address as the canonical one, and in its card"
-    staged()
-    bad = []
+    bad,page = [],addresses()
     for name,text in texts(root/'_proc').items():
-        front = front_matter(text)
-        page = front.get('output-file', name.replace('.qmd', '.html'))
-        url = f'{get_config(root).doc_url}/{page}'.removesuffix('index.html')
-        head = str(front.get('format'))
+        url = f'{get_config(root).doc_url}/{page[name]}'.removesuffix('index.html')
+        head = str(front_matter(text).get('format'))
         for o in f'<link rel="canonical" href="{url}">',f'<meta property="og:url" content="{url}">':
             if o not in head: bad.append(f'{name}: no {o}')
     complain('pages without their address, which Head in scripts/staging.py writes (doc_procs in pyproject.toml)', bad)
@@ -119,19 +127,22 @@ def heads():
 
 def documented():
     "On its page every function, class and patched method has a heading, a signature that fits, and words for each parameter"
-    bad,pages_of = [],{re.sub(r'^\d+\w?_|\.ipynb$', '', name): name for name in staged()}
+    bad = []
     for name,nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', markdown(nb))]
         if any('execution' in c.metadata or re.search(r'^show_doc\(', c.source, re.M) for c in nb.cells):
             bad.append(f'{name}: cells as nbdev leaves them')
     for mod,names in symbols().items():
-        text,module = markdown(staged()[pages_of[mod]]),importlib.import_module(f'hyperbolic_lr.{mod}')
+        text,module = markdown(staged()[page_of(mod)]),importlib.import_module(f'hyperbolic_lr.{mod}')
         bad += [f'{mod}: nothing is said of {o}' for o in re.findall(r'^\| (`[^`]+`) \|.*\|  \|$', text, re.M)]
         for o in names:
             plain = '.' not in o and not callable(getattr(module, o)) # a constant
             if plain: continue
             signature = re.search(rf'^### {re.escape(o)}\n\n```python\n(.*?)\n```', text, re.M|re.S)
             if not signature or max(len(line) for line in signature[1].splitlines())>88: bad.append(f'{mod}.{o}')
+            elif re.search(r'\([^*)]', signature[1]): # it has parameters, other than **kwargs that another page tells
+                section = text[signature.end():].partition('\n### ')[0]
+                if '| Parameter |' not in section: bad.append(f'{mod}.{o}: no word on its parameters')
     complain('not as Symbols of scripts/staging.py makes them (doc_procs in pyproject.toml)', bad)
 
 
@@ -192,7 +203,7 @@ def anchors(nb):
 def links():
     "Links between pages, to headings, symbols and files, as they stand on the staged pages; links to the outside must be whole addresses"
     pages,cfg = staged(),get_config(root)
-    html = {re.search(r'^output-file: (.*)$', nb.cells[0].source, re.M)[1]: name for name,nb in pages.items()} | {p.stem+'.html': p.name for p in (root/'nbs').glob('*.qmd')}
+    html = {page: name for name,page in addresses().items()}
     heads = {name: anchors(nb) for name,nb in pages.items()}
     bad = []
     for name,nb in pages.items():
@@ -250,10 +261,9 @@ def symbols():
 
 def lessons():
     "Every public symbol is used, or shown as a result, by a cell that is no part of the library in the notebook that defines it, and stands in the reference"
-    books = {n.split('_', 1)[1].removesuffix('.ipynb'): nb for n,nb in sources().items() if '_' in n}
     reference,bad = '\n'.join(outputs(sources()['22_reference.ipynb'], 'text/markdown')),[]
     for mod,names in symbols().items():
-        nb = books[mod]
+        nb = sources()[page_of(mod)]
         code = [c.source for c in nb.cells if c.cell_type=='code' and not re.search(r'^#\| *export|^[!%]', c.source, re.M)]
         nodes = [o for c in code for o in ast.walk(ast.parse(c))]
         seen = {getattr(o, 'id', getattr(o, 'attr', None)) for o in nodes} | {*re.findall(r'\w+', '\n'.join(outputs(nb, 'text/plain')))}
