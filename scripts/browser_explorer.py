@@ -3,6 +3,7 @@
 pip install voila playwright, and a Chromium (Debian: apt install chromium). Serves a notebook of one cell with Voila, moves a
 slider by mouse and keyboard, and sees that pictures, code and shared settings follow; at the width of a phone nothing sticks out.
 """
+
 import os
 import re
 import shutil
@@ -19,8 +20,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 root = Path(__file__).resolve().parent.parent
-shot = root/'nbs/images/explorer.png'
-chromium = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+shot = root / 'nbs/images/explorer.png'
+chromium = (
+    os.environ.get('CHROMIUM')
+    or shutil.which('chromium')
+    or shutil.which('chromium-browser')
+    or shutil.which('google-chrome')
+)
 
 
 def serve(folder):
@@ -32,24 +38,31 @@ def serve(folder):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    env = os.environ | dict(PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
-                            PYTHONPATH=f'{root}{os.pathsep}{os.environ.get("PYTHONPATH", "")}')
+    env = os.environ | dict(
+        PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
+        PYTHONPATH=f'{root}{os.pathsep}{os.environ.get("PYTHONPATH", "")}',
+    )
     args = [sys.executable, '-m', 'voila', 'explorer.ipynb', '--no-browser', f'--port={port}']
     log = open(Path(folder, 'voila.log'), 'w')
-    proc,url = subprocess.Popen(args, cwd=folder, env=env, stdout=log, stderr=log),f'http://127.0.0.1:{port}/'
+    proc, url = subprocess.Popen(args, cwd=folder, env=env, stdout=log, stderr=log), f'http://127.0.0.1:{port}/'
     for _ in range(120):
-        try: return proc,url,urllib.request.urlopen(url+'voila/static/', timeout=1)
-        except urllib.error.HTTPError: return proc,url,None
-        except OSError: time.sleep(0.5)
-        if proc.poll() is not None: break
+        try:
+            return proc, url, urllib.request.urlopen(url + 'voila/static/', timeout=1)
+        except urllib.error.HTTPError:
+            return proc, url, None
+        except OSError:
+            time.sleep(0.5)
+        if proc.poll() is not None:
+            break
     raise RuntimeError(Path(folder, 'voila.log').read_text())
 
 
 def until(test, seconds=60):
     "What `test` returns, once it is true"
-    end = time.time()+seconds
-    while time.time()<end:
-        if res := test(): return res
+    end = time.time() + seconds
+    while time.time() < end:
+        if res := test():
+            return res
         time.sleep(0.05)
     raise AssertionError(f'still not so after {seconds} s')
 
@@ -62,49 +75,54 @@ def drive(url):
         page.on('pageerror', lambda e: errors.append(str(e)))
         page.goto(url, wait_until='domcontentloaded', timeout=120_000)
         page.wait_for_selector('.hyperbolic-code', timeout=120_000)
-        page.wait_for_function("document.querySelectorAll('img.widget-image').length==5 && [...document.querySelectorAll('img.widget-image')].every(o => o.naturalWidth>0)", timeout=60_000)
+        page.wait_for_function(
+            "document.querySelectorAll('img.widget-image').length==5 && [...document.querySelectorAll('img.widget-image')].every(o => o.naturalWidth>0)",
+            timeout=60_000,
+        )
 
         code = lambda: page.inner_text('.hyperbolic-code')
         pictures = lambda: page.eval_on_selector_all('img.widget-image', 'x => x.map(o => o.src)')
         share = lambda: page.locator('.widget-text input').last.input_value()
         slider = lambda name: page.locator('.widget-hslider', has_text=name)
-        start,seen = code(),pictures()
+        start, seen = code(), pictures()
         assert 'max_iter=50' in start and 'upper_bound=250' in start, start
 
         # N, dragged by mouse
         handle = slider('N (epochs)').locator('.noUi-handle')
         box = handle.bounding_box()
-        page.mouse.move(box['x']+box['width']/2, box['y']+box['height']/2)
+        page.mouse.move(box['x'] + box['width'] / 2, box['y'] + box['height'] / 2)
         page.mouse.down()
-        page.mouse.move(box['x']+box['width']/2+20, box['y']+box['height']/2, steps=5)
+        page.mouse.move(box['x'] + box['width'] / 2 + 20, box['y'] + box['height'] / 2, steps=5)
         page.mouse.up()
-        until(lambda: 'max_iter=50' not in code() and all(a!=b for a,b in zip(seen, pictures())))
+        until(lambda: 'max_iter=50' not in code() and all(a != b for a, b in zip(seen, pictures())))
         N = int(re.search(r'max_iter=(\d+)', code())[1])
-        assert N>50 and f'"budgets":[{N},100,200]' in share(), (N, share())
+        assert N > 50 and f'"budgets":[{N},100,200]' in share(), (N, share())
 
         # U, by the keyboard: how long until the picture is there
-        handle,times = slider('U (epochs)').locator('.noUi-handle'),[]
+        handle, times = slider('U (epochs)').locator('.noUi-handle'), []
         handle.focus()
         for i in range(1, 8):
-            seen,t = pictures(),time.perf_counter()
+            seen, t = pictures(), time.perf_counter()
             handle.press('ArrowRight')
-            until(lambda: f'upper_bound={250+i},' in code() and pictures()[0]!=seen[0])
-            times.append(1000*(time.perf_counter()-t))
-        print(f'N dragged to {N}, U to {250+i}; from a key to the new picture {sorted(times)[3]:.0f} ms (median of 7)')
+            until(lambda: f'upper_bound={250 + i},' in code() and pictures()[0] != seen[0])
+            times.append(1000 * (time.perf_counter() - t))
+        print(
+            f'N dragged to {N}, U to {250 + i}; from a key to the new picture {sorted(times)[3]:.0f} ms (median of 7)'
+        )
 
         # too small a U is explained; reset
         slider('U (epochs)').locator('.widget-readout').fill('150')
         slider('U (epochs)').locator('.widget-readout').press('Enter')
         until(lambda: 'Not drawn' in page.inner_text('body') and not page.query_selector('.hyperbolic-code'))
         page.get_by_role('button', name='Reset').click()
-        until(lambda: page.query_selector('.hyperbolic-code') and code()==start)
+        until(lambda: page.query_selector('.hyperbolic-code') and code() == start)
 
         # a rival, from its own library, and the settings pasted back
         page.get_by_role('button', name='cosine', exact=True).click()
         until(lambda: "['cosine']" in code(), 120)
         kept = share()
         page.get_by_role('button', name='Reset').click()
-        until(lambda: code()==start)
+        until(lambda: code() == start)
         field = page.locator('.widget-text input').last
         field.fill(kept)
         field.press('Enter')
@@ -117,19 +135,23 @@ def drive(url):
         page.set_viewport_size(dict(width=400, height=800))
         page.wait_for_timeout(800)
         page.screenshot(path=Path(tempfile.gettempdir(), 'explorer-phone.png'), full_page=True)
-        over = page.evaluate("Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.jupyter-widgets, .jupyter-widgets img, pre, table')].map(o => o.getBoundingClientRect().right))")
-        assert over<=400, f'{over} px wide on a phone of 400'
+        over = page.evaluate(
+            "Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.jupyter-widgets, .jupyter-widgets img, pre, table')].map(o => o.getBoundingClientRect().right))"
+        )
+        assert over <= 400, f'{over} px wide on a phone of 400'
         assert not errors, errors
         browser.close()
-        print(f'{shot.relative_to(root)}: {shot.stat().st_size/1000:.0f} kB')
-        assert shot.stat().st_size<150_000
+        print(f'{shot.relative_to(root)}: {shot.stat().st_size / 1000:.0f} kB')
+        assert shot.stat().st_size < 150_000
 
 
-if __name__=='__main__':
-    if not chromium: sys.exit('no Chromium found: install one, or name it in CHROMIUM')
+if __name__ == '__main__':
+    if not chromium:
+        sys.exit('no Chromium found: install one, or name it in CHROMIUM')
     with tempfile.TemporaryDirectory() as d:
-        proc,url,_ = serve(d)
-        try: drive(url)
+        proc, url, _ = serve(d)
+        try:
+            drive(url)
         finally:
             proc.terminate()
             proc.wait(20)

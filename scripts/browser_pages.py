@@ -5,6 +5,7 @@ set, all pictures load, no script fails, "On this page" names what the page docu
 column at the width of a screen or of a phone. Then the figures to drag are dragged. MATHJAX and BOOTSTRAP name other
 places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network.
 """
+
 import io
 import os
 import re
@@ -24,7 +25,7 @@ import pages
 
 mathjax = os.environ.get('MATHJAX', 'https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-chtml-full.js')
 bootstrap = os.environ.get('BOOTSTRAP', 'https://cdn.jsdelivr.net/npm/bootswatch@5.3.3/dist/cosmo/bootstrap.min.css')
-browsers = 'chromium','chromium-browser','google-chrome'
+browsers = 'chromium', 'chromium-browser', 'google-chrome'
 chromium = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, browsers)), None)
 template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -42,35 +43,45 @@ def output(o, options, picture):
     data = o.get('data', {})
     if 'image/png' in data:
         png = b64decode(data['image/png'])
-        return f'![]({picture(png)}){{alt="{escape(options["fig-alt"])}" width={Image.open(io.BytesIO(png)).width//2}}}'
-    if 'text/markdown' in data: return data['text/markdown']
-    if 'text/html' in data: return f'```{{=html}}\n{data["text/html"]}\n```'
+        return (
+            f'![]({picture(png)}){{alt="{escape(options["fig-alt"])}" width={Image.open(io.BytesIO(png)).width // 2}}}'
+        )
+    if 'text/markdown' in data:
+        return data['text/markdown']
+    if 'text/html' in data:
+        return f'```{{=html}}\n{data["text/html"]}\n```'
     return f'````\n{o.get("text") or data.get("text/plain", "")}\n````'
 
 
 def convert(name, nb, folder):
     "Write the page as HTML, with its pictures"
+
     def picture(png):
-        file = f'{name}_{len([*folder.glob(name+"_*.png")])}.png'
-        (folder/file).write_bytes(png)
+        file = f'{name}_{len([*folder.glob(name + "_*.png")])}.png'
+        (folder / file).write_bytes(png)
         return file
+
     blocks = []
     for c in nb.cells[1:]:
-        if c.cell_type!='code': blocks.append(c.source); continue
+        if c.cell_type != 'code':
+            blocks.append(c.source)
+            continue
         lines = c.source.splitlines()
         options = yaml.safe_load('\n'.join(o[3:] for o in lines if o.startswith('#| ')))
-        if not isinstance(options, dict): options = {}
+        if not isinstance(options, dict):
+            options = {}
         source = '\n'.join(o for o in lines if not o.startswith('#|'))
-        if options.get('echo') is not False: blocks.append(f'````python\n{source}\n````')
+        if options.get('echo') is not False:
+            blocks.append(f'````python\n{source}\n````')
         if options.get('output') is not False:
             blocks += [f'::: {{.cell-output-display}}\n{output(o, options, picture)}\n:::' for o in c.outputs]
     title = pages.front_matter(nb.cells[0].source)['title']
     args = ['--mathjax', '--toc', '--standalone', f'--template={folder}/template.html', '-M', f'title={title}']
     page = pypandoc.convert_text('\n\n'.join(blocks), 'html5', 'markdown', extra_args=args)
-    (folder/f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
+    (folder / f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
 
 
-sticks_out = '''() => { // what reaches beyond the column where nothing around it scrolls
+sticks_out = """() => { // what reaches beyond the column where nothing around it scrolls
   const right = document.querySelector('main').getBoundingClientRect().right + 1
   const held = o => {
     for (o = o.parentElement; o.tagName != 'MAIN'; o = o.parentElement)
@@ -78,20 +89,20 @@ sticks_out = '''() => { // what reaches beyond the column where nothing around i
   }
   return [...document.querySelectorAll('main *')]
     .filter(o => o.getBoundingClientRect().right > right && !o.closest('mjx-assistive-mml') && !held(o))
-    .map(o => `${o.tagName} sticks out: ${o.textContent.slice(0, 60)}`).slice(0, 3) }'''
-broken_names = '''() => [...document.querySelectorAll('td code')]
-  .filter(o => o.getClientRects().length > 1).map(o => `broken in the middle: ${o.textContent}`)'''
-prose = '''() => [...document.querySelectorAll('main p, main li')].map(o => {
+    .map(o => `${o.tagName} sticks out: ${o.textContent.slice(0, 60)}`).slice(0, 3) }"""
+broken_names = """() => [...document.querySelectorAll('td code')]
+  .filter(o => o.getClientRects().length > 1).map(o => `broken in the middle: ${o.textContent}`)"""
+prose = """() => [...document.querySelectorAll('main p, main li')].map(o => {
   const c = o.cloneNode(true)
   c.querySelectorAll('code, mjx-container').forEach(x => x.remove())
-  return c.textContent }).join('\\n')'''
-lost_pictures = '''() => [...document.querySelectorAll('img')]
-  .filter(o => !o.naturalWidth && !o.src.startsWith('http')).map(o => `picture: ${o.src}`)'''
+  return c.textContent }).join('\\n')"""
+lost_pictures = """() => [...document.querySelectorAll('img')]
+  .filter(o => !o.naturalWidth && !o.src.startsWith('http')).map(o => `picture: ${o.src}`)"""
 
 
 def look(page, folder, name, nb):
     "The number of formulas, and what is wrong with a page at the width of a screen and of a phone"
-    errors,wrong = [],[]
+    errors, wrong = [], []
     page.on('pageerror', lambda e: errors.append(str(e)))
     page.set_viewport_size(dict(width=1400, height=900))
     page.goto(f'file://{folder}/{name}.html')
@@ -108,8 +119,9 @@ def look(page, folder, name, nb):
     page.wait_for_timeout(200)
     wrong += [f'on a phone: {o}' for o in page.evaluate(sticks_out) + page.evaluate(broken_names)]
     width = page.evaluate('document.documentElement.scrollWidth')
-    if width>390: wrong.append(f'on a phone the page is {width} pixels wide')
-    return page.evaluate('document.querySelectorAll("mjx-container").length'),wrong+errors
+    if width > 390:
+        wrong.append(f'on a phone the page is {width} pixels wide')
+    return page.evaluate('document.querySelectorAll("mjx-container").length'), wrong + errors
 
 
 def drag(page, folder):
@@ -117,45 +129,48 @@ def drag(page, folder):
     page.set_viewport_size(dict(width=1000, height=900))
     page.goto(f'file://{folder}/19_epoch_sensitivity.html')
     moved = 0
-    for kind in 'budgets','hyperbola','distance','extend':
+    for kind in 'budgets', 'hyperbola', 'distance', 'extend':
         fig = page.locator(f'.hyperbolic-figure[data-figure={kind}]')
         fig.scroll_into_view_if_needed()
         state = lambda: (fig.locator('.says').inner_text(), fig.locator('.picture').inner_html())
         for param in fig.locator('circle.grip').evaluate_all('o => o.map(x => x.dataset.param)'):
-            before,box = state(),fig.locator(f'circle.grip[data-param={param}]').bounding_box()
-            x,y = box['x']+box['width']/2,box['y']+box['height']/2
+            before, box = state(), fig.locator(f'circle.grip[data-param={param}]').bounding_box()
+            x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
             page.mouse.move(x, y)
             page.mouse.down()
-            page.mouse.move(x-60, y, steps=8)
+            page.mouse.move(x - 60, y, steps=8)
             page.mouse.up()
             after = state()
-            assert after[0]!=before[0] and after[1]!=before[1], (kind, param)
+            assert after[0] != before[0] and after[1] != before[1], (kind, param)
             page.mouse.move(x, y, steps=3)
-            assert state()==after, f'{kind}: {param} still follows after the mouse button is up'
+            assert state() == after, f'{kind}: {param} still follows after the mouse button is up'
             moved += 1
         for slider in fig.locator('input').all():
             before = state()
             slider.press('ArrowLeft')
             after = state()
-            assert after[0]!=before[0] and after[1]!=before[1], (kind, slider.get_attribute('data-param'))
-            assert fig.locator(f'output[data-of={slider.get_attribute("data-param")}]').inner_text()==slider.input_value()
+            assert after[0] != before[0] and after[1] != before[1], (kind, slider.get_attribute('data-param'))
+            assert (
+                fig.locator(f'output[data-of={slider.get_attribute("data-param")}]').inner_text()
+                == slider.input_value()
+            )
             moved += 1
     return moved
 
 
-if __name__=='__main__':
+if __name__ == '__main__':
     found = {}
     with tempfile.TemporaryDirectory() as d, sync_playwright() as p:
         folder = Path(d)
-        shutil.copytree(pages.root/'nbs/images', folder/'images')
-        shutil.copy(pages.root/'nbs/styles.css', folder)
-        (folder/'template.html').write_text(template)
+        shutil.copytree(pages.root / 'nbs/images', folder / 'images')
+        shutil.copy(pages.root / 'nbs/styles.css', folder)
+        (folder / 'template.html').write_text(template)
         browser = p.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
-        for name,nb in pages.staged().items():
+        for name, nb in pages.staged().items():
             name = name.removesuffix('.ipynb')
             convert(name, nb, folder)
             page = browser.new_page()
-            formulas,found[name] = look(page, d, name, nb)
+            formulas, found[name] = look(page, d, name, nb)
             page.close()
             print(f'{name}: {formulas} formulas', *found[name], sep='\n  ', flush=True)
         print(f'figures: {drag(browser.new_page(), d)} handles and sliders moved')

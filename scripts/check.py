@@ -1,4 +1,5 @@
 """What `make test` runs: every notebook, and checks that the repository is in order. Ends with a line `N passed, M failed`."""
+
 import ast
 import hashlib
 import os
@@ -22,7 +23,7 @@ root = Path(__file__).resolve().parent.parent
 os.chdir(root)
 os.environ['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
 os.environ['MPLBACKEND'] = 'agg'
-os.environ['PYTHONFAULTHANDLER'] = '1' # a notebook that dies by a signal says in which line
+os.environ['PYTHONFAULTHANDLER'] = '1'  # a notebook that dies by a signal says in which line
 
 
 def sh(*cmd, minutes=20, **kwargs):
@@ -30,17 +31,23 @@ def sh(*cmd, minutes=20, **kwargs):
     cmd = [str(o) for o in cmd]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
     proc = subprocess.Popen(cmd, **pipes, **kwargs)
-    try: out,_ = proc.communicate(timeout=60*minutes)
+    try:
+        out, _ = proc.communicate(timeout=60 * minutes)
     except subprocess.TimeoutExpired:
-        proc.send_signal(signal.SIGABRT) # faulthandler then prints where it was
-        try: out,_ = proc.communicate(timeout=5)
-        except subprocess.TimeoutExpired as e: out = (e.output or b'').decode() # a child of it still holds the pipe
+        proc.send_signal(signal.SIGABRT)  # faulthandler then prints where it was
+        try:
+            out, _ = proc.communicate(timeout=5)
+        except subprocess.TimeoutExpired as e:
+            out = (e.output or b'').decode()  # a child of it still holds the pipe
         proc.wait()
         out += f'\nstill running after {minutes} minutes'
-    if not proc.returncode: return out
-    ended = f'exit code {proc.returncode}' if proc.returncode>0 else f'died by {signal.Signals(-proc.returncode).name}'
+    if not proc.returncode:
+        return out
+    ended = (
+        f'exit code {proc.returncode}' if proc.returncode > 0 else f'died by {signal.Signals(-proc.returncode).name}'
+    )
     lines = out.splitlines()
-    raise RuntimeError('\n'.join([f'{" ".join(cmd)}: {ended}', *(['...'] if len(lines)>100 else []), *lines[-100:]]))
+    raise RuntimeError('\n'.join([f'{" ".join(cmd)}: {ended}', *(['...'] if len(lines) > 100 else []), *lines[-100:]]))
 
 
 def tree():
@@ -53,25 +60,45 @@ def export_and_clean():
     before = tree()
     sh('nbdev-export')
     sh('nbdev-clean')
-    sh(sys.executable, '-c', 'from nbdev.quarto import refresh_quarto_yml; refresh_quarto_yml()') # nbs/nbdev.yml, as the docs build does
+    sh(
+        sys.executable, '-c', 'from nbdev.quarto import refresh_quarto_yml; refresh_quarto_yml()'
+    )  # nbs/nbdev.yml, as the docs build does
     after = tree()
-    changed = sorted(k for k in before.keys()|after.keys() if before.get(k)!=after.get(k))
-    if changed: raise RuntimeError(f'nbdev-export and nbdev-clean changed {", ".join(changed)}. Commit what they made of it.')
+    changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+    if changed:
+        raise RuntimeError(f'nbdev-export and nbdev-clean changed {", ".join(changed)}. Commit what they made of it.')
 
 
 def outputs_stored():
     "A notebook whose pictures and values are missing, or whose stored output is an error, is no page to read"
     for path in Path('nbs').rglob('*.ipynb'):
-        if path.parts[1].startswith(('_','.')): continue
+        if path.parts[1].startswith(('_', '.')):
+            continue
         for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type!='code' or any(o in cell.source for o in ('#| export', '#| cuda', '#| slow', '#| eval: false')): continue
-            if any(o.output_type=='error' for o in cell.outputs): raise RuntimeError(f'{path}: a cell has an error as its output')
+            if cell.cell_type != 'code' or any(
+                o in cell.source for o in ('#| export', '#| cuda', '#| slow', '#| eval: false')
+            ):
+                continue
+            if any(o.output_type == 'error' for o in cell.outputs):
+                raise RuntimeError(f'{path}: a cell has an error as its output')
             body = ast.parse(cell.source).body
-            if 'plt.subplots' in cell.source and not any('image/png' in o.get('data', {}) for o in cell.outputs) and 'def ' not in cell.source:
-                raise RuntimeError(f'{path}: the picture of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
-            shows = body and isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, (ast.Name,ast.Tuple,ast.Subscript,ast.Dict))
+            if (
+                'plt.subplots' in cell.source
+                and not any('image/png' in o.get('data', {}) for o in cell.outputs)
+                and 'def ' not in cell.source
+            ):
+                raise RuntimeError(
+                    f'{path}: the picture of this cell is not stored; run nbdev-test --save {path}\n{cell.source}'
+                )
+            shows = (
+                body
+                and isinstance(body[-1], ast.Expr)
+                and isinstance(body[-1].value, (ast.Name, ast.Tuple, ast.Subscript, ast.Dict))
+            )
             if shows and not cell.outputs and '#| hide' not in cell.source:
-                raise RuntimeError(f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}')
+                raise RuntimeError(
+                    f'{path}: the output of this cell is not stored; run nbdev-test --save {path}\n{cell.source}'
+                )
 
 
 def spelling():
@@ -79,42 +106,93 @@ def spelling():
     with tempfile.TemporaryDirectory() as d:
         for p in Path('nbs').glob('*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
-        sh('codespell', '-L', 'vermillion,retuned,docment,docments', d, *Path('.').glob('*.md'), 'nbs/figures', 'examples', 'scripts', 'settings.ini', 'pyproject.toml', 'setup.py')
+        sh(
+            'codespell',
+            '-L',
+            'vermillion,retuned,docment,docments',
+            d,
+            *Path('.').glob('*.md'),
+            'nbs/figures',
+            'examples',
+            'scripts',
+            'settings.ini',
+            'pyproject.toml',
+            'setup.py',
+        )
 
 
 def deaths():
     "What is said of a command that dies by a signal, or hangs with a child: how it ended, its output, and where it was"
     child = 'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])'
-    for code,minutes in ('os.abort()',20),(f'{child}; time.sleep(60)',0.02):
-        said,start = '',time.time()
-        try: sh(sys.executable, '-c', f'import os,subprocess,sys,time; print("before", flush=True); {code}', minutes=minutes)
-        except RuntimeError as e: said = str(e)
-        wanted = ['died by SIGABRT','before','File "<string>", line 1'] + ['still running']*(minutes<1)
+    for code, minutes in ('os.abort()', 20), (f'{child}; time.sleep(60)', 0.02):
+        said, start = '', time.time()
+        try:
+            sh(
+                sys.executable,
+                '-c',
+                f'import os,subprocess,sys,time; print("before", flush=True); {code}',
+                minutes=minutes,
+            )
+        except RuntimeError as e:
+            said = str(e)
+        wanted = ['died by SIGABRT', 'before', 'File "<string>", line 1'] + ['still running'] * (minutes < 1)
         missing = [o for o in wanted if o not in said]
-        if missing or time.time()-start>50: raise RuntimeError(f'{missing} not in what is said of {code}:\n{said}')
+        if missing or time.time() - start > 50:
+            raise RuntimeError(f'{missing} not in what is said of {code}:\n{said}')
 
 
 def demo_runs():
     with tempfile.TemporaryDirectory() as d:
-        out = sh(sys.executable, 'examples/digits.py', '--schedules', 'exp-hyperbolic', '--budgets', '1,2', '--seeds', '0', '--trials', '1', '--store', d)
-        if 'exp-hyperbolic' not in out or not all(Path(d, o).stat().st_size for o in ('curves.png','report.html')): raise RuntimeError(out)
+        out = sh(
+            sys.executable,
+            'examples/digits.py',
+            '--schedules',
+            'exp-hyperbolic',
+            '--budgets',
+            '1,2',
+            '--seeds',
+            '0',
+            '--trials',
+            '1',
+            '--store',
+            d,
+        )
+        if 'exp-hyperbolic' not in out or not all(Path(d, o).stat().st_size for o in ('curves.png', 'report.html')):
+            raise RuntimeError(out)
 
 
 def paper_runs():
     "One schedule of the paper's smallest task: tuned, trained at all budgets, and stored"
     with tempfile.TemporaryDirectory() as d:
-        sh(sys.executable, 'examples/paper.py', '--only', 'deeponet', '--under', 'E', '--trials', '1', '--tune', '1', '--store', d)
-        if not Path(d, 'tables', 'deeponet', 'curves.csv.gz').stat().st_size: raise RuntimeError('no tables')
+        sh(
+            sys.executable,
+            'examples/paper.py',
+            '--only',
+            'deeponet',
+            '--under',
+            'E',
+            '--trials',
+            '1',
+            '--tune',
+            '1',
+            '--store',
+            d,
+        )
+        if not Path(d, 'tables', 'deeponet', 'curves.csv.gz').stat().st_size:
+            raise RuntimeError('no tables')
 
 
 def needed_by(name):
     "The installed distributions that installing `name` brings, itself included"
-    todo,found = [name],{}
+    todo, found = [name], {}
     while todo:
         o = re.match(r'[\w.-]+', todo.pop())[0]
-        try: dist = metadata.distribution(o)
-        except metadata.PackageNotFoundError: continue
-        if dist.name in found: continue
+        try:
+            dist = metadata.distribution(o)
+        except metadata.PackageNotFoundError:
+            continue
+        if dist.name in found:
+            continue
         found[dist.name] = dist
         todo += [r for r in dist.requires or [] if 'extra ==' not in r]
     return found.values()
@@ -123,14 +201,21 @@ def needed_by(name):
 def packages():
     "The source distribution and the wheel that a release would publish: complete for PyPI, and the wheel from the one is the wheel from the other"
     with tempfile.TemporaryDirectory() as d:
-        clean = Path(d, 'src') # what git has and could have, without what earlier builds have left
-        for o in tree(): (clean/o).parent.mkdir(parents=True, exist_ok=True); shutil.copy(o, clean/o)
-        env = os.environ | {'SOURCE_DATE_EPOCH': '1700000000'} # the times in an archive
-        build = lambda out, *args: sh(sys.executable, '-m', 'build', '--no-isolation', *args, '-o', f'{d}/{out}', clean, env=env)
-        build('both') # the wheel from the source distribution
+        clean = Path(d, 'src')  # what git has and could have, without what earlier builds have left
+        for o in tree():
+            (clean / o).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(o, clean / o)
+        env = os.environ | {'SOURCE_DATE_EPOCH': '1700000000'}  # the times in an archive
+        build = lambda out, *args: sh(
+            sys.executable, '-m', 'build', '--no-isolation', *args, '-o', f'{d}/{out}', clean, env=env
+        )
+        build('both')  # the wheel from the source distribution
         build('direct', '--wheel')
-        wheels = [next(Path(d, o).glob('*.whl')).read_bytes() for o in ('both','direct')]
-        if wheels[0]!=wheels[1]: raise RuntimeError('the wheel built from the source distribution differs from the one built from the repository')
+        wheels = [next(Path(d, o).glob('*.whl')).read_bytes() for o in ('both', 'direct')]
+        if wheels[0] != wheels[1]:
+            raise RuntimeError(
+                'the wheel built from the source distribution differs from the one built from the repository'
+            )
         sh(sys.executable, '-m', 'twine', 'check', '--strict', *Path(d, 'both').iterdir())
         wheel_with_torch_alone(next(Path(d, 'both').glob('*.whl')))
 
@@ -141,9 +226,12 @@ def wheel_with_torch_alone(wheel):
         sh(sys.executable, '-m', 'zipfile', '-e', wheel, f'{d}/lib')
         for dist in needed_by('torch'):
             for top in {o.parts[0] for o in dist.files} - {'..'}:
-                if not Path(d, 'lib', top).exists(): Path(d, 'lib', top).symlink_to(dist.locate_file(top))
+                if not Path(d, 'lib', top).exists():
+                    Path(d, 'lib', top).symlink_to(dist.locate_file(top))
         isolated = lambda code: sh(sys.executable, '-S', '-c', code, env={'PYTHONPATH': f'{d}/lib'}, cwd=d)
-        isolated('import importlib.util as u; assert not any(map(u.find_spec, ("numpy","fastai","fastcore","matplotlib")))')
+        isolated(
+            'import importlib.util as u; assert not any(map(u.find_spec, ("numpy","fastai","fastcore","matplotlib")))'
+        )
         isolated("""
 import torch
 from hyperbolic_lr import HyperbolicLR, ExpHyperbolicLR
@@ -162,7 +250,19 @@ checks = {
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
     **pages.checks,
     'spelling': spelling,
-    'no undefined or unused names': lambda: sh('ruff', 'check', '-q', '--select', 'F', '--ignore', 'F403,F405', 'hyperbolic_lr', 'examples', 'scripts', 'setup.py'),
+    'no undefined or unused names': lambda: sh(
+        'ruff',
+        'check',
+        '-q',
+        '--select',
+        'F',
+        '--ignore',
+        'F403,F405',
+        'hyperbolic_lr',
+        'examples',
+        'scripts',
+        'setup.py',
+    ),
     'the demo runs': demo_runs,
     "the paper's experiment runs": paper_runs,
     'the packages are built, and work with torch alone': packages,
@@ -171,16 +271,20 @@ checks = {
 
 def tried(check):
     "What `check` complains of, or nothing, and the seconds that it took"
-    start,error = time.time(),None
-    try: check()
-    except Exception as e: error = f'{type(e).__name__}: {e}'
-    return error,time.time()-start
+    start, error = time.time(), None
+    try:
+        check()
+    except Exception as e:
+        error = f'{type(e).__name__}: {e}'
+    return error, time.time() - start
 
 
 failed = 0
-with ThreadPoolExecutor(2) as pool: # two notebooks at a time; the other checks look at the whole tree, one by one
-    for name,(error,seconds) in chain(zip(notebooks, pool.map(tried, notebooks.values())), ((k,tried(f)) for k,f in checks.items())):
+with ThreadPoolExecutor(2) as pool:  # two notebooks at a time; the other checks look at the whole tree, one by one
+    for name, (error, seconds) in chain(
+        zip(notebooks, pool.map(tried, notebooks.values())), ((k, tried(f)) for k, f in checks.items())
+    ):
         print(f'{name} ... FAILED\n{error}' if error else f'{name} ... ok, {seconds:.0f} s', flush=True)
         failed += error is not None
-print(f'{len(notebooks)+len(checks)-failed} passed, {failed} failed')
-sys.exit(failed>0)
+print(f'{len(notebooks) + len(checks) - failed} passed, {failed} failed')
+sys.exit(failed > 0)

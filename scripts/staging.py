@@ -1,4 +1,5 @@
 """What is done to each notebook that nbdev stages for the site, after its own steps: `doc_procs` in pyproject.toml."""
+
 import ast
 import inspect
 import re
@@ -18,15 +19,18 @@ empty = inspect.Parameter.empty
 
 def type_name(annotation):
     "An annotation without its modules: 'float or list' for float | list"
-    if annotation in (empty, NoneType): return ''
+    if annotation in (empty, NoneType):
+        return ''
     name = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return re.sub(r'(?:\w+\.)+(\w+)', r'\1', name).replace(' | ', ' or ')
 
 
-def value_name(value): return value.__name__ if hasattr(value, '__name__') else repr(value)
+def value_name(value):
+    return value.__name__ if hasattr(value, '__name__') else repr(value)
 
 
-def bare(param): return str(param.replace(annotation=empty, default=empty))
+def bare(param):
+    return str(param.replace(annotation=empty, default=empty))
 
 
 def text(s):
@@ -39,54 +43,62 @@ def text(s):
 def parameters(sym):
     "(parameters, type of the result, {name or 'return': what is said}), without what a class has from another library"
     if inspect.isclass(sym):
-        maker = next(c for c in sym.__mro__ if {'__init__','__new__'} & c.__dict__.keys())
-        if not maker.__module__.startswith('hyperbolic_lr'): return [],empty,{}
-    sig,source = inspect.signature(sym),inspect.getsource(sym)
+        maker = next(c for c in sym.__mro__ if {'__init__', '__new__'} & c.__dict__.keys())
+        if not maker.__module__.startswith('hyperbolic_lr'):
+            return [], empty, {}
+    sig, source = inspect.signature(sym), inspect.getsource(sym)
     says = docments(sym, returns=not inspect.isclass(sym))
-    if inspect.isclass(sym) and issubclass(sym, tuple): # docments knows neither named tuples nor ** parameters
+    if inspect.isclass(sym) and issubclass(sym, tuple):  # docments knows neither named tuples nor ** parameters
         says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', source, re.M))
     says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source))
-    params = [p for p in sig.parameters.values() if p.name!='self']
+    params = [p for p in sig.parameters.values() if p.name != 'self']
     result = empty if inspect.isclass(sym) else sig.return_annotation
-    return params,result,says
+    return params, result, says
 
 
 def signature(name, params, result):
     "The call with its defaults, in lines of at most 80 characters"
     shown = [bare(p) + ('' if p.default is empty else f'={value_name(p.default)}') for p in params]
-    named = [i for i,p in enumerate(params) if p.kind==p.KEYWORD_ONLY]
-    if named and not any(p.kind==p.VAR_POSITIONAL for p in params): shown.insert(named[0], '*')
+    named = [i for i, p in enumerate(params) if p.kind == p.KEYWORD_ONLY]
+    if named and not any(p.kind == p.VAR_POSITIONAL for p in params):
+        shown.insert(named[0], '*')
     end = f') -> {result}' if result else ')'
-    whole = ', '.join(o.replace(' ', '\0') for o in shown) + end.replace(' ', '\0') # to be broken after commas only
-    indent = ' '*(len(name)+1)
-    lines = wrap(whole, 80-len(indent), break_long_words=False, break_on_hyphens=False)
-    return f'{name}(' + ('\n'+indent).join(lines).replace('\0', ' ')
+    whole = ', '.join(o.replace(' ', '\0') for o in shown) + end.replace(' ', '\0')  # to be broken after commas only
+    indent = ' ' * (len(name) + 1)
+    lines = wrap(whole, 80 - len(indent), break_long_words=False, break_on_hyphens=False)
+    return f'{name}(' + ('\n' + indent).join(lines).replace('\0', ' ')
 
 
 def table(params, result, says):
     "A row for each parameter and one for the result, without empty columns; nothing if there is nothing to say of them"
-    if not any(says.values()): return ''
+    if not any(says.values()):
+        return ''
     rows = []
     for p in params:
         default = '' if p.default is empty else f'`{value_name(p.default)}`'
         rows.append((f'`{bare(p)}`', text(type_name(p.annotation)), default, text(says.get(p.name))))
-    last = text(type_name(result)),'',text(says.get('return'))
-    if any(last): rows.append(('**returns**', *last))
-    heads = ('Parameter',12),('Type',10),('Default',10),('What it is',30) # widths in proportion
+    last = text(type_name(result)), '', text(says.get('return'))
+    if any(last):
+        rows.append(('**returns**', *last))
+    heads = ('Parameter', 12), ('Type', 10), ('Default', 10), ('What it is', 30)  # widths in proportion
     used = [i for i in range(4) if any(r[i] for r in rows)]
-    lines = [[heads[i][0] for i in used], [':'+'-'*heads[i][1] for i in used]] + [[r[i] for i in used] for r in rows]
+    lines = [[heads[i][0] for i in used], [':' + '-' * heads[i][1] for i in used]] + [
+        [r[i] for i in used] for r in rows
+    ]
     return ''.join('| ' + ' | '.join(o) + ' |\n' for o in lines)
 
 
 def documented(name, sym):
     "What a page says of a symbol of the library: heading, signature, docstring, parameters"
-    is_property,lookup = isinstance(sym, property),NbdevLookup()
-    if is_property: sym = sym.fget
-    params,result,says = parameters(sym)
+    is_property, lookup = isinstance(sym, property), NbdevLookup()
+    if is_property:
+        sym = sym.fget
+    params, result, says = parameters(sym)
     link = f'[source]({lookup.code(sym.__qualname__)}){{style="float:right; font-size:smaller"}}'
     call = signature(name.rpartition('.')[2], params, type_name(result))
-    if is_property: call = call.replace('()', '', 1)
-    own = {f'`{p.name}`' for p in params} # a parameter is not the function of the same name
+    if is_property:
+        call = call.replace('()', '', 1)
+    own = {f'`{p.name}`' for p in params}  # a parameter is not the function of the same name
     doc = re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), text(inspect.getdoc(sym)))
     return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n{doc}\n\n{table(params, result, says)}'
 
@@ -96,22 +108,25 @@ class Symbols(Processor):
 
     In a cell of code that nbdev has run, Quarto would leave their headings out of "On this page".
     """
+
     def __init__(self, nb):
         super().__init__(nb)
         self.module = next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
 
     def cell(self, cell):
-        cell.metadata.pop('execution', None) # Quarto would write it into the page
-        shown = re.search(r'^show_doc\((.*)\)$', cell.source, re.M) if cell.cell_type=='code' else None
-        if not shown: return
+        cell.metadata.pop('execution', None)  # Quarto would write it into the page
+        shown = re.search(r'^show_doc\((.*)\)$', cell.source, re.M) if cell.cell_type == 'code' else None
+        if not shown:
+            return
         name = ast.unparse(ast.parse(shown[1]).body[0].value)
         sym = attrgetter(name)(import_module(f'hyperbolic_lr.{self.module}'))
-        cell.cell_type,cell.source = 'markdown',documented(name, sym)
+        cell.cell_type, cell.source = 'markdown', documented(name, sym)
         del cell['outputs'], cell['execution_count']
 
 
 class Head(Processor):
     "The page's own address in its head, for search engines and cards"
+
     def end(self):
         front = yaml.safe_load(self.nb.cells[0].source.strip('-\n'))
         url = f'{get_config().doc_url}/{front["output-file"]}'.removesuffix('index.html')
