@@ -9,7 +9,7 @@ import matplotlib
 from fastcore.script import call_parse
 
 from hyperbolic_lr.protocol import Protocol
-from hyperbolic_lr.report import html, plot_curves
+from hyperbolic_lr.report import plot_curves
 from hyperbolic_lr.tasks import digits
 
 
@@ -40,7 +40,7 @@ def main(
             sep='\n',
         )
     next(iter(plot_curves(results).values())).figure.savefig(Path(store) / 'curves.png', dpi=120)
-    html(results, Path(store) / 'report.html')
+    results.to_html(Path(store) / 'report.html')
     print(
         '',
         results.finding(),
