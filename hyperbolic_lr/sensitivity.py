@@ -6,12 +6,13 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/sensitivity.html.md"""
 
 # %% auto #0
 __all__ = ['final_values', 'smooth', 'slcd', 'slcd_table', 'PowerLaw', 'power_law', 'power_laws', 'Forecast', 'forecast',
-           'forecasts', 'regret', 'schedule_table']
+           'forecasts', 'Interval', 't_interval', 'paired', 'jackknife', 'holm', 'regret', 'schedule_table']
 
 # %% ../nbs/api/06_sensitivity.ipynb #b74fbb45
 import warnings
 import numpy as np
 import pandas as pd
+from collections.abc import Callable
 from itertools import combinations
 from scipy.signal import savgol_filter
 from scipy.stats import bootstrap, linregress, norm, t as student
@@ -221,6 +222,65 @@ def forecasts(
             )
         )
     return pd.DataFrame(res)
+
+# %% ../nbs/api/06_sensitivity.ipynb #34b55b45
+class Interval(NamedTuple):
+    "An estimate with its t interval, and the two-sided p-value against zero"
+
+    value: float  # The estimate
+    low: float  # Lower end of the interval; NaN for a single value
+    high: float  # Upper end
+    p: float  # Probability of a value as far from zero, if the truth were zero
+
+
+def t_interval(
+    values,  # Independent values, one per seed
+    center: float | None = None,  # The estimate; None takes the mean of `values`
+    confidence: float = 0.95,  # Of the interval
+) -> Interval:  # value, low, high, p
+    "Student's t interval of the mean of `values`. ValueError for values that are not finite."
+    _check_confidence(confidence)
+    x = finite('values', values)
+    value = float(x.mean() if center is None else center)
+    if len(x) < 2:
+        return Interval(value, np.nan, np.nan, np.nan)
+    t, error = student(len(x) - 1), x.std(ddof=1) / len(x) ** 0.5
+    half = t.ppf((1 + confidence) / 2) * error
+    p = 2 * t.sf(abs(value) / error) if error else float(value == 0)
+    return Interval(value, float(value - half), float(value + half), float(p))
+
+
+def paired(
+    a,  # Values of one schedule, one per seed
+    b,  # Values of another, for the same seeds in the same order
+    confidence: float = 0.95,  # Of the interval
+) -> Interval:  # value, low, high, p of the mean of a - b
+    "Mean difference of two schedules that share their seeds, with its t interval. ValueError for other lengths."
+    a, b = finite('a', a), finite('b', b)
+    if len(a) != len(b):
+        raise ValueError(f'a and b must be of one length, got {len(a)} and {len(b)}')
+    return t_interval(a - b, confidence=confidence)
+
+
+def jackknife(
+    statistic: Callable[[pd.DataFrame], pd.Series],  # Takes results in long form, returns numbers by name
+    df: pd.DataFrame,  # Results in long form, of two seeds or more
+) -> tuple[pd.Series, pd.DataFrame]:  # The statistic of all seeds, and its pseudo-values, a row per seed
+    "A statistic of all seeds and its pseudo-values, the seed's share in it, for `t_interval` with it as the center."
+    seeds, whole = df['seed'].unique(), statistic(df)
+    if len(seeds) < 2:
+        raise ValueError(f'a jackknife needs at least 2 seeds, got {seeds.tolist()}')
+    rows = {o: len(seeds) * whole - (len(seeds) - 1) * statistic(df[df['seed'] != o]) for o in seeds}
+    return whole, pd.DataFrame(rows).T
+
+
+def holm(
+    p,  # p-values of the comparisons of one claim; a Series keeps its index
+) -> pd.Series:  # Adjusted p-values, at most 1, in the order of `p`
+    "Holm's adjusted p-values: those below 0.05 stay significant when all comparisons are counted."
+    p = pd.Series(p, dtype=float)
+    order = p.sort_values()
+    return (order * np.arange(len(p), 0, -1)).cummax().clip(upper=1).reindex(p.index)
 
 # %% ../nbs/api/06_sensitivity.ipynb #43cf6db1
 def _expanded(confidence, k):
