@@ -104,7 +104,7 @@ def outputs_stored():
 def spelling():
     "Prose and code of the notebooks, and the other texts"
     with tempfile.TemporaryDirectory() as d:
-        for p in Path('nbs').glob('*.ipynb'):
+        for p in Path('nbs').rglob('[!_.]*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
         sh(
             'codespell',
@@ -242,7 +242,7 @@ for o in scheds: o.step()
 """)
 
 
-notebooks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))}
+notebooks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(o for o in Path('nbs').rglob('*.ipynb') if o.parts[1][0] not in '_.')}
 checks = {
     'a test that dies says how and where': deaths,
     'nbdev-export and nbdev-clean change nothing': export_and_clean,
