@@ -144,8 +144,7 @@ class HyperbolicLRCallback(SchedulerCallback):
     def __init__(
         self,
         upper_bound: float,  # U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of epochs changes
-        infimum_lr: float
-        | list = 1e-6,  # Lower bound of the rate, below each group's rate: a number, or a list with one per group
+        infimum_lr: float | list = 1e-6,  # Lower bound of the rate, below each group's: a number, or one per group
         warmup_epochs: float = 0,  # Linear warm-up from the infimum, in epochs; fractions are allowed
         infimum_ratio: float = None,  # Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`
         extend_from: int = None,  # Epochs of a finished fit that this one goes on from, with `start_epoch` at least that

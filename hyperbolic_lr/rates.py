@@ -15,7 +15,10 @@ from numbers import Integral
 from typing import NamedTuple
 
 # %% ../nbs/api/01_rates.ipynb #929651f7
-def finite(name: str, x) -> np.ndarray:
+def finite(
+    name: str,  # What `x` is called in an error
+    x,  # Numbers
+) -> np.ndarray:  # (n,), of floats
     "`x` as an array of floats. ValueError unless it is a sequence of finite numbers, one at least."
     x = np.asarray(x, dtype=float)
     if x.ndim != 1 or not len(x):

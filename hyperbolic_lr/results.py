@@ -41,15 +41,29 @@ _types = dict(
 
 @dataclass(eq=False, repr=False)
 class Results:
-    "What a comparison of schedules over budgets has found, and how. ValueError if a column or a setting is missing."
+    """What a comparison of schedules over budgets has found, and how
 
-    curves: pd.DataFrame  # Final runs only, a row per epoch and metric: schedule, budget, seed, epoch (from 1), metric, value, tuned_at. Metric 'lr' is the rate at the epoch's first batch
-    runs: pd.DataFrame  # A row per run: schedule, budget, seed, tuned_at, params (JSON), final (False if only for tuning), status ('done', 'diverged' or 'failed'), epochs (done), seconds, init (fingerprint of the initial weights), error
-    trials: pd.DataFrame  # A row per tuning trial: schedule, budget, number, value, state, params (JSON), best (is it the one that was taken?)
-    schedules: (
-        pd.DataFrame
-    )  # A row per schedule: name, source, reference, space (of the search, as text), horizon (must it know the budget?)
-    settings: dict  # Plain JSON: metric, mode ('min' or 'max'), budgets, seeds, retune (names), and what else is worth knowing: trials, versions, machine...
+    Args:
+        curves: Final runs only, a row per epoch and metric: schedule, budget, seed, epoch (from 1), metric, value,
+            tuned_at. The metric 'lr' is the rate at the epoch's first batch.
+        runs: A row per run: schedule, budget, seed, tuned_at, params (JSON), final (False if only for tuning), status
+            ('done', 'diverged' or 'failed'), epochs (done), seconds, init (fingerprint of the initial weights), error.
+        trials: A row per tuning trial: schedule, budget, number, value, state, params (JSON), best (was it taken?).
+        schedules: A row per schedule: name, source, reference, space (of the search, as text), horizon (must it know
+            the budget?).
+        settings: Plain JSON: metric, mode ('min' or 'max'), budgets, seeds, retune (names), and what else is worth
+            knowing, such as trials, versions, machine.
+
+    Raises:
+        TypeError: If a table is no DataFrame.
+        ValueError: If a column or a setting is missing.
+    """
+
+    curves: pd.DataFrame
+    runs: pd.DataFrame
+    trials: pd.DataFrame
+    schedules: pd.DataFrame
+    settings: dict
 
     def __post_init__(self):
         for k, types in _types.items():
@@ -64,7 +78,8 @@ class Results:
 
     def __repr__(self):
         o = self.settings
-        return f'Results of {len(self.schedules)} schedules at budgets {o["budgets"]} with seeds {o["seeds"]}, {len(self.runs)} runs'
+        what = f'{len(self.schedules)} schedules at budgets {o["budgets"]} with seeds {o["seeds"]}'
+        return f'Results of {what}, {len(self.runs)} runs'
 
     def plot_curves(
         self,
@@ -224,7 +239,10 @@ def _t_interval(x, confidence):
     return x.mean(axis=1, skipna=False), student.ppf((1 + confidence) / 2, k - 1) * x.std(axis=1, skipna=False) / k**0.5
 
 
-def three_digits(x):
+def three_digits(
+    x: float,  # A number
+) -> str:  # A dash for NaN
+    "A number with three significant digits, for tables to read"
     return '–' if x != x else f'{x:#.3g}'.rstrip('.')
 
 

@@ -67,7 +67,8 @@ def prose(nb):
 
 def section(contents):
     "Pages of a section of the sidebar: a file, a list of files, or a glob"
-    return [o for c in ([contents] if isinstance(contents, str) else contents) for o in named(root / 'nbs', c)]
+    found = [p for c in ([contents] if isinstance(contents, str) else contents) for p in sorted((root / 'nbs').glob(c))]
+    return [p.relative_to(root / 'nbs').as_posix() for p in found]
 
 
 def sections():
