@@ -18,7 +18,15 @@ import sys
 from numbers import Integral
 from .curves import infimum_for
 from hyperbolic_lr.plots import (
-    drawable, panel_data, _line_styles, _listed, _margins, _ours, _panels, _redraw, _rival_params
+    drawable,
+    panel_data,
+    _line_styles,
+    _listed,
+    _margins,
+    _ours,
+    _panels,
+    _redraw,
+    _rival_params,
 )
 
 # %% ../nbs/api/16_explorer.ipynb #0c7dd06b

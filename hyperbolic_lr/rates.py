@@ -41,7 +41,6 @@ def _check_per_epoch(per_epoch):
     if not 0 < per_epoch < np.inf:
         raise ValueError(f'per_epoch must be positive and finite, got {per_epoch}')
 
-
 # %% ../nbs/api/01_rates.ipynb #5c325193
 def rates(
     make_scheduler: Callable,  # Takes a torch optimizer and a number of steps, returns a scheduler for it

@@ -127,7 +127,6 @@ class Results:
 
         return summary_html(self)
 
-
 # %% ../nbs/api/08_results.ipynb #8a5d1997
 _files = {k: f'{k}.csv.gz' if k == 'curves' else f'{k}.csv' for k in _types}
 
@@ -312,7 +311,10 @@ def finding(
     sign = 1 if mode == 'min' else -1
     vals = vals.loc[(sign * vals.mean(axis=1)).sort_values().index]
     loss = self.regret(confidence=confidence).query('budget==@top').set_index('schedule')
-    best, what = vals.index[0], f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(vals.iloc[0].mean())}'
+    best, what = (
+        vals.index[0],
+        f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(vals.iloc[0].mean())}',
+    )
     if len(loss):
         what = f'lowest regret, {_between(*loss.loc[best, ["regret", "low", "high"]])} ({metric})'
     res = f'At {top} epochs, {best} has the {what}.'

@@ -126,7 +126,9 @@ class _Decay(_Resumable):
         slope = (start_factor - floor) / (U * hyperbola(start, N, U)) if start else 1 / U
         self._start, self._start_factor = start, start_factor
         self._mirror = 2 * U - N + W
-        self._slope = max(slope, 1e-300)  # zero where nothing is left to decay: then the offset is huge, and the ratio 1
+        self._slope = max(
+            slope, 1e-300
+        )  # zero where nothing is left to decay: then the offset is huge, and the ratio 1
         self._offset = floor / self._slope
 
     def _s(self, t):

@@ -112,7 +112,9 @@ def addresses():
     "{path: its page on the site} of every page"
     staged()
     pages = texts(root / '_proc').items()
-    return {k: str(PurePosixPath(k).with_name(front_matter(v).get('output-file', f'{Path(k).stem}.html'))) for k, v in pages}
+    return {
+        k: str(PurePosixPath(k).with_name(front_matter(v).get('output-file', f'{Path(k).stem}.html'))) for k, v in pages
+    }
 
 
 def page_of(module):

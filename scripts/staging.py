@@ -124,6 +124,7 @@ def documented(name, sym):
     if is_property:
         call = call.replace('()', '', 1)
     own = {f'`{p.name}`' for p in params}  # a parameter is not the function of the same name
+
     def linkify(s):
         return re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), s)
 
