@@ -1,4 +1,4 @@
-"""The schedules and optimizers to compare with, by name, each with its source and the ranges in which it is tuned
+"""The schedules and optimizers to compare with, each with its source and the ranges in which it is tuned
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/rivals.html.md"""
 
@@ -130,21 +130,16 @@ def _step(opt, n, n_epoch, step_size, gamma):
 
 def _one_cycle(opt, n, n_epoch, pct_start):
     n = max(n, 2)
-    return OneCycleLR(
-        opt, [g['lr'] for g in opt.param_groups], n, pct_start=max(pct_start, 1.001 / n), cycle_momentum=False
-    )  # it divides by pct_start*n - 1
+    peaks = [g['lr'] for g in opt.param_groups]
+    rise = max(pct_start, 1.001 / n)  # torch divides by pct_start*n - 1
+    return OneCycleLR(opt, peaks, n, pct_start=rise, cycle_momentum=False)
 
 
 def _cyclic(opt, n, n_epoch, half, base_ratio):
     peaks = [g['lr'] for g in opt.param_groups]
-    return CyclicLR(
-        opt,
-        [o * base_ratio for o in peaks],
-        peaks,
-        max(round(half * n / n_epoch), 1),
-        mode='triangular2',
-        cycle_momentum=False,
-    )
+    bases = [o * base_ratio for o in peaks]
+    steps_up = max(round(half * n / n_epoch), 1)
+    return CyclicLR(opt, bases, peaks, steps_up, mode='triangular2', cycle_momentum=False)
 
 
 def _hyperbolic(opt, n, n_epoch, upper_bound, infimum_lr):
@@ -156,6 +151,7 @@ def _exp_hyperbolic(opt, n, n_epoch, upper_bound, infimum_lr):
 
 
 def _after_warmup(opt, n, warmup, after):
+    "A linear rise in a share `warmup` of the `n` steps, and then the scheduler `after(opt, steps left)`"
     k = min(round(warmup * n), n - 1)
     if k < 1:
         return after(opt, n)
@@ -184,6 +180,7 @@ def _sqrt_cooldown(opt, n, n_epoch, cooldown):
 
 
 def _inverse_sqrt_factor(n, scale, down, k):
+    "The share of the peak rate at step `k`"
     return sqrt(scale / (scale + min(k, n - down))) * min((n - k) / down, 1)
 
 
@@ -196,9 +193,9 @@ def _rex(opt, n, n_epoch):
 
 # %% ../nbs/api/13_rivals.ipynb #bd5f98af
 class AverageWeights(Callback):
-    "Validates with an exponential moving average of the weights and buffers, and leaves it in the model after the fit"
+    "Validates with an exponential moving average of weights and buffers, and leaves it in the model after the fit"
 
-    order, run_valid = 70, False
+    order, run_valid = 70, False  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
 
     def __init__(
         self,
@@ -207,42 +204,41 @@ class AverageWeights(Callback):
         self.half_life = half_life
 
     def before_fit(self):
-        self._mean, self._swapped = None, False
+        self._average, self._swapped = None, False
 
     def before_train(self):
-        if self._mean is not None:
+        if self._average is not None:
             return
         decay = 0.5 ** (1 / (self.half_life * len(self.dls.train)))
-        self._mean = AveragedModel(self.learn.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self._average = AveragedModel(self.learn.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     def after_step(self):
-        self._mean.update_parameters(self.learn.model)
+        self._average.update_parameters(self.learn.model)
 
     def before_validate(self):
-        self._swap()
+        self._swap_weights()
 
     def after_validate(self):
-        self._swap()
+        self._swap_weights()
 
-    def _swap(self):
-        if self._mean is None:
+    def _swap_weights(self):
+        if self._average is None:
             return  # a validation without training
-        mine, mean = self.learn.model.state_dict(), self._mean.module.state_dict()
-        kept = {k: v.clone() for k, v in mine.items()}
-        self.learn.model.load_state_dict(mean)
-        self._mean.module.load_state_dict(kept)
+        trained = {k: v.clone() for k, v in self.learn.model.state_dict().items()}
+        self.learn.model.load_state_dict(self._average.module.state_dict())
+        self._average.module.load_state_dict(trained)
         self._swapped = not self._swapped
 
     def after_fit(self):
-        if self._mean is not None and not self._swapped:
-            self.learn.model.load_state_dict(self._mean.module.state_dict())
-        self._mean = None
+        if self._average is not None and not self._swapped:
+            self.learn.model.load_state_dict(self._average.module.state_dict())
+        self._average = None
 
 
 class ScheduleFree(Callback):
-    "Switches a Schedule-Free optimizer between the weights that it trains and the average that it validates with, which stays after the fit"
+    "Lets a Schedule-Free optimizer validate with the average of its weights, which stays in the model after the fit"
 
-    order = 70
+    order = AverageWeights.order
 
     def before_train(self):
         self.opt.opt.train()
@@ -254,15 +250,15 @@ class ScheduleFree(Callback):
         self.opt.opt.eval()
 
 
-def _average(half_life):
+def _average_callbacks(half_life):
     return [AverageWeights(half_life)]
 
 
-def _schedule_free():
+def _schedule_free_callbacks():
     return [ScheduleFree()]
 
 
-def _adas(beta):
+def _adas_callbacks(beta):
     return [AdaS(beta)]
 
 # %% ../nbs/api/13_rivals.ipynb #9b973568
@@ -471,7 +467,7 @@ def _averages():
             'arXiv 1803.05407',
             dict(lr=_lr_range, half_life=_log(0.1, 4)),
             horizon=False,
-            callbacks=_average,
+            callbacks=_average_callbacks,
         ),
         Rival(
             'schedule-free',
@@ -480,7 +476,7 @@ def _averages():
             dict(lr=_log(1e-3, 3e-1)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=AdamWScheduleFree),
-            callbacks=_schedule_free,
+            callbacks=_schedule_free_callbacks,
         ),
     ]
 
@@ -510,7 +506,7 @@ def _optimizers():
             dict(lr=_log(3e-3, 3e-1), beta=FloatDistribution(0.7, 0.98)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=torch.optim.SGD, momentum=0.9),
-            callbacks=_adas,
+            callbacks=_adas_callbacks,
             splitter=layer_groups,
         ),
     ]
@@ -537,43 +533,40 @@ def rivals(
 
 # %% ../nbs/api/13_rivals.ipynb #1dd712b0
 def _range_text(name, d):
-    return (
-        f'{name} {d.low:g} to {d.high:g}'
-        + (', log' if d.log else '')
-        + (f', step {d.step:g}' if d.step and not d.log else '')
-    )
+    text = f'{name} {d.low:g} to {d.high:g}'
+    if d.log:
+        return text + ', log'
+    return text + (f', step {d.step:g}' if d.step else '')
 
 
 def registry(
     longest: float,  # The longest run in mind, in epochs
 ) -> pd.DataFrame:  # One row a rival, by name
-    "What `rivals(longest)` holds: source, reference, the parameters with their ranges, and whether the horizon must be known"
-    rows = [
-        dict(
-            name=o.name,
+    "What `rivals(longest)` holds: source, reference, parameters with their ranges, and whether it needs the horizon"
+    rows = {
+        o.name: dict(
             source=o.source,
             reference=o.reference,
             parameters='; '.join(_range_text(k, d) for k, d in o.space.items()),
             horizon=o.horizon,
         )
         for o in rivals(longest).values()
-    ]
-    return pd.DataFrame(rows).set_index('name')
+    }
+    return pd.DataFrame.from_dict(rows, orient='index').rename_axis('name')
 
 # %% ../nbs/api/13_rivals.ipynb #b70b0a28
 def paper_schedules(
     longest: float = 200,  # The longest run in mind, in epochs; the paper's is 200
-) -> (
-    dict
-):  # {name: Rival}, with the paper's names N (none), P (polynomial), C (cosine), E (exponential), H and EH (hyperbolic)
-    "The schedules that the paper compares, with the space that it searches (arXiv 2407.15200), its lengths scaled to `longest`. ValueError unless `longest` is positive and finite."
+) -> dict[str, Rival]:  # By the paper's names: N (none), P (polynomial), C (cosine), E (exponential), H and EH
+    """The schedules that arXiv 2407.15200 compares, with the space that it searches, its lengths scaled to `longest`.
+
+    ValueError unless `longest` is positive and finite."""
     known = rivals(longest)
     names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyperbolic', EH='exp-hyperbolic')
-    own = {
-        'lr': FloatDistribution(1e-4, 5e-2, log=True),
-        'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest)),
-    }
-    return {
-        k: replace(known[v], name=k, space={p: own.get(p, d) for p, d in known[v].space.items()})
-        for k, v in names.items()
-    }
+    own = {'lr': _log(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
+
+    def of_the_paper(k, name):
+        space = {p: own.get(p, d) for p, d in known[name].space.items()}
+        return replace(known[name], name=k, space=space)
+
+    return {k: of_the_paper(k, name) for k, name in names.items()}
