@@ -330,9 +330,9 @@ def fit_exp_hyperbolic(
 @patch
 def plot_lr(
     self: Recorder,
-    ax=None,  # matplotlib axes; None makes new ones
+    ax: 'Axes | None' = None,  # matplotlib axes; None makes new ones
     log: bool = True,  # Logarithmic axis for the rate?
-) :  # With a line per parameter group
+) -> 'Axes':  # With a line per parameter group
     "Plot the rate of every parameter group in the last fit under a `SchedulerCallback`. ValueError if there was none."
     if not hasattr(self, 'group_lrs'):
         raise ValueError('recorder.group_lrs is missing: no fit under a SchedulerCallback has been recorded')

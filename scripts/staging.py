@@ -20,7 +20,7 @@ empty = inspect.Parameter.empty
 
 def type_name(annotation):
     "An annotation without its modules: 'float or list' for float | list"
-    if annotation in (empty, NoneType):
+    if annotation in (empty, None, NoneType):
         return ''
     name = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return re.sub(r'(?:\w+\.)+(\w+)', r'\1', name).replace(' | ', ' or ')
@@ -65,6 +65,15 @@ def paragraphs(doc, linkify):
     return '\n\n'.join(f'```\n{o.strip()}\n```' if o.startswith('    ') else linkify(text(o)) for o in parts)
 
 
+def last_delegate(sym):
+    "What `sym` passes its ** parameters on to, as `delegates` of fastcore notes it: a class in place of its __init__"
+    while hasattr(sym, '__delwrap__'):
+        sym = sym.__delwrap__
+    if getattr(sym, '__name__', '') == '__init__':
+        return getattr(import_module(sym.__module__), sym.__qualname__.split('.')[0])
+    return sym
+
+
 def parameters(sym):
     "(parameters, type of the result, {name or 'return': what is said}), without what a class has from another library"
     if inspect.isclass(sym):
@@ -76,6 +85,7 @@ def parameters(sym):
     if inspect.isclass(sym) and issubclass(sym, tuple):  # docments knows neither named tuples nor ** parameters
         says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', source, re.M))
     says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source)) | split_doc(inspect.getdoc(sym))[1]
+    says = split_doc(inspect.getdoc(last_delegate(sym)))[1] | {k: v for k, v in says.items() if v}
     params = [p for p in sig.parameters.values() if p.name != 'self']
     result = empty if inspect.isclass(sym) else sig.return_annotation
     return params, result, says
