@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fastcore.basics import patch
 from pathlib import Path
 from typing import TYPE_CHECKING
 from . import sensitivity
@@ -61,6 +60,130 @@ class Results:
     def __repr__(self):
         what = f'{len(self.schedules)} schedules at budgets {self.settings["budgets"]}'
         return f'Results of {what} with seeds {self.settings["seeds"]}, {len(self.runs)} runs'
+
+    def save(
+        self,
+        folder: str | Path,  # Made if it is not there
+    ) -> None:
+        "Write four tables as CSV and settings.json, the same bytes for the same results"
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for k, f in _files.items():
+            zipped = dict(method='gzip', mtime=0) if f.endswith('gz') else None  # no time of day in the file
+            getattr(self, k).to_csv(folder / f, index=False, na_rep='NaN', lineterminator='\n', compression=zipped)
+        (folder / 'settings.json').write_text(json.dumps(self.settings, indent=1) + '\n')
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,  # Where `save` has written
+    ) -> 'Results':  # What was saved, to the last bit
+        "Read what `save` wrote. FileNotFoundError if a file is missing."
+        folder = Path(folder)
+        if lacks := [f for f in (*_files.values(), 'settings.json') if not (folder / f).is_file()]:
+            raise FileNotFoundError(f'{folder} is no folder of results: it lacks {lacks}')
+        tables = {k: _read_table(folder / f, _column_types[k]) for k, f in _files.items()}
+        return cls(**tables, settings=json.loads((folder / 'settings.json').read_text()))
+
+    @property
+    def frozen(self) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
+        "Curves of the runs with the hyper-parameters of the smallest budget"
+        return _ended_curves(self, lambda df: df['tuned_at'] == min(self.settings['budgets']))
+
+    @property
+    def retuned(self) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
+        "Curves of the schedules that were tuned at every budget, with the hyper-parameters of their own budget"
+        names = self.settings['retune']
+        return _ended_curves(self, lambda df: (df['tuned_at'] == df['budget']) & df['schedule'].isin(names))
+
+    def regret(
+        self,
+        metric: str | None = None,  # None takes that of the settings
+        mode: str | None = None,  # 'min' or 'max'; needed for another metric
+        confidence: float = 0.95,  # Of the bootstrap interval over seeds
+    ) -> pd.DataFrame:  # As `sensitivity.regret`, without the budgets that have no oracle
+        "Regret of every schedule to the oracle at every budget. ValueError for another metric without a mode."
+        metric, mode = _metric_and_mode(self, metric, mode)
+        frozen, retuned = (_tried_ends(self, df, metric) for df in (self.frozen, self.retuned))
+        both = {*frozen['budget']} & {*retuned['budget']}
+        if not both:
+            return pd.DataFrame(columns='schedule budget value oracle regret low high diverged'.split())
+        frozen, retuned = (ends[ends['budget'].isin(both)] for ends in (frozen, retuned))
+        res = sensitivity.regret(frozen, retuned, metric, mode, confidence)
+        return res.dropna(subset='regret', ignore_index=True)
+
+    def table(
+        self,
+        metric: str | None = None,  # None takes that of the settings
+        mode: str | None = None,  # 'min' or 'max'; needed for another metric
+        confidence: float = 0.95,  # Of all intervals: t over seeds, of the exponent, bootstrap of the regret
+        text: bool = False,  # As text to read, 'value [low, high]', instead of numbers?
+    ) -> pd.DataFrame:  # A row per schedule, the best at the largest budget first
+        "Final values of the frozen runs, SLCD, exponent, regret at the largest budget. ValueError as `regret`."
+        metric, mode = _metric_and_mode(self, metric, mode)
+        ends, top = _ends_by_seed(self, metric), max(self.settings['budgets'])
+        budgets = ends.columns.unique(0)
+        law = sensitivity.power_laws(self.frozen, metric, confidence)
+        loss = self.regret(metric, mode, confidence).query('budget == @top').set_index('schedule')
+        interval = dict(axis=1, result_type='expand', confidence=confidence)
+        parts = {b: ends[b].apply(_seed_interval, **interval).set_axis(_interval_columns, axis=1) for b in budgets}
+        parts['SLCD'] = sensitivity.slcd_table(self.frozen, metric).mean(axis=1, skipna=False).to_frame('value')
+        parts['exponent'] = law[['exponent', 'low', 'high']].set_axis(_interval_columns, axis=1)
+        parts['regret'] = loss[['regret', 'low', 'high']].set_axis(_interval_columns, axis=1)
+        res = pd.concat(parts, axis=1).reindex(ends.index).astype(float)
+        for column, count in _lost_runs(self).items():
+            res[column] = count
+        res = res.sort_values((top, 'value'), ascending=mode == 'min')
+        return _as_text(res, np.isfinite(ends).T.groupby(level=0).sum().T, len(self.settings['seeds'])) if text else res
+
+    def finding(
+        self,
+        confidence: float = 0.95,  # Of the interval of the lead
+    ) -> str:  # A sentence or two
+        "Which schedule is best at the largest budget without tuning again, and whether the runs tell it from the next"
+        metric, mode = _metric_and_mode(self, None, None)
+        ends, top = _tried_ends(self, self.frozen, metric), max(self.settings['budgets'])
+        wide = ends[ends['budget'] == top].pivot(index='schedule', columns='seed', values='value')
+        wide = wide.replace([np.inf, -np.inf], np.nan).dropna()
+        if wide.empty:
+            return f'No schedule has finished all its runs of {top} epochs.'
+        sign = 1 if mode == 'min' else -1
+        best, *others = (sign * wide.mean(axis=1)).sort_values().index
+        loss = self.regret(confidence=confidence).query('budget == @top').set_index('schedule')
+        what = f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(wide.loc[best].mean())}'
+        if len(loss):
+            what = f'lowest regret, {_with_limits(*loss.loc[best, ["regret", "low", "high"]])} ({metric})'
+        first = f'At {top} epochs, {best} has the {what}.'
+        if not others:
+            return first
+        gap = sensitivity.paired(sign * wide.loc[others[0]], sign * wide.loc[best], confidence)
+        return f'{first} Next is {others[0]}, behind by {_with_limits(*gap[:3])}: {_verdict(gap, wide.shape[1])}'
+
+    def compute(
+        self,
+    ) -> pd.DataFrame:  # A row per schedule, and their total; seconds are of training runs, added up
+        "Trials, runs and seconds that each schedule has had for tuning and for its final runs"
+        counts = ['trials', 'tuning runs', 'final runs']
+        res = pd.DataFrame(index=pd.Index(self.schedules['name'], name='schedule'))
+        res['trials'] = self.trials.groupby('schedule').size()
+        for purpose, final in dict(tuning=False, final=True).items():
+            seconds = self.runs[self.runs['final'] == final].groupby('schedule')['seconds']
+            res[f'{purpose} runs'], res[f'{purpose} seconds'] = seconds.size(), seconds.sum()
+        res = res.fillna(0)
+        res['seconds'] = res['tuning seconds'] + res['final seconds']
+        res.loc['total'] = res.sum()
+        return res.astype({k: int for k in counts})
+
+    def unfinished(
+        self,
+    ) -> pd.DataFrame:  # schedule, budget, tuned_at, purpose, status, error (a line), runs, seeds, epochs (done)
+        "Runs that have diverged or failed, those of the same schedule, budget and error in one row"
+        lost = self.runs[self.runs['status'] != 'done']
+        purpose = lost['final'].map({True: 'final', False: 'tuning'}).astype(str)
+        lost = lost.assign(purpose=purpose, error=lost['error'].map(_gist).astype(str))
+        groups = lost.groupby(['schedule', 'budget', 'tuned_at', 'purpose', 'status', 'error'], sort=False)
+        listed = lambda x: ', '.join(map(str, sorted({*x})))
+        return groups.agg(runs=('seed', 'size'), seeds=('seed', listed), epochs=('epochs', listed)).reset_index()
 
     def plot_curves(
         self,
@@ -111,39 +234,12 @@ class Results:
 # %% ../nbs/api/08_results.ipynb #8a5d1997
 _files = {k: f'{k}.csv.gz' if k == 'curves' else f'{k}.csv' for k in _column_types}
 
-
-@patch
-def save(
-    self: Results,
-    folder: str | Path,  # Made if it is not there
-) -> None:
-    "Write curves.csv.gz, runs.csv, trials.csv, schedules.csv and settings.json, the same bytes for the same results"
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, f in _files.items():
-        zipped = dict(method='gzip', mtime=0) if f.endswith('gz') else None  # no time of day in the file
-        getattr(self, k).to_csv(folder / f, index=False, na_rep='NaN', lineterminator='\n', compression=zipped)
-    (folder / 'settings.json').write_text(json.dumps(self.settings, indent=1) + '\n')
-
-# %% ../nbs/api/08_results.ipynb #9884423d
+# %% ../nbs/api/08_results.ipynb #d0083519
 def _read_table(path, types):
     "A table as `save` has written it; Python's own reading of numbers is exact"
     floats = {c: o for c, o in types.items() if o is float}
     others = {c: o for c, o in types.items() if o is not float}
     return pd.read_csv(path, converters=floats, dtype=others, keep_default_na=False)
-
-
-@patch(cls_method=True)
-def load(
-    cls: Results,
-    folder: str | Path,  # Where `save` has written
-) -> Results:  # What was saved, to the last bit
-    "Read what `save` wrote. FileNotFoundError if a file is missing."
-    folder = Path(folder)
-    if lacks := [f for f in (*_files.values(), 'settings.json') if not (folder / f).is_file()]:
-        raise FileNotFoundError(f'{folder} is no folder of results: it lacks {lacks}')
-    tables = {k: _read_table(folder / f, _column_types[k]) for k, f in _files.items()}
-    return cls(**tables, settings=json.loads((folder / 'settings.json').read_text()))
 
 # %% ../nbs/api/08_results.ipynb #f1ddffc5
 _run_key = ['schedule', 'budget', 'seed', 'tuned_at']
@@ -160,19 +256,6 @@ def _ended_curves(self, choose):
     missing = lost.assign(epoch=lost['budget'], value=np.nan).merge(pd.DataFrame(dict(metric=metrics)), how='cross')
     both = pd.concat([curves, missing], ignore_index=True)
     return both.drop_duplicates([*_run_key, 'epoch', 'metric'], keep='last')
-
-
-@patch(as_prop=True)
-def frozen(self: Results) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
-    "Curves of the runs with the hyper-parameters of the smallest budget"
-    return _ended_curves(self, lambda df: df['tuned_at'] == min(self.settings['budgets']))
-
-
-@patch(as_prop=True)
-def retuned(self: Results) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
-    "Curves of the schedules that were tuned at every budget, with the hyper-parameters of their own budget"
-    names = self.settings['retune']
-    return _ended_curves(self, lambda df: (df['tuned_at'] == df['budget']) & df['schedule'].isin(names))
 
 # %% ../nbs/api/08_results.ipynb #d99f150a
 def _metric_and_mode(self, metric, mode):
@@ -191,24 +274,6 @@ def _tried_ends(self, df, metric):
     ends = sensitivity.final_values(df, metric)
     tried = ends.groupby(['schedule', 'budget'])['seed'].transform('nunique') == len(self.settings['seeds'])
     return ends[tried].assign(epoch=ends['budget'], metric=metric)
-
-
-@patch
-def regret(
-    self: Results,
-    metric: str | None = None,  # None takes that of the settings
-    mode: str | None = None,  # 'min' or 'max'; needed for another metric
-    confidence: float = 0.95,  # Of the bootstrap interval over seeds
-) -> pd.DataFrame:  # As `sensitivity.regret`, without the budgets that have no oracle
-    "Regret of every schedule to the oracle at every budget. ValueError for another metric without a mode."
-    metric, mode = _metric_and_mode(self, metric, mode)
-    frozen, retuned = (_tried_ends(self, df, metric) for df in (self.frozen, self.retuned))
-    both = {*frozen['budget']} & {*retuned['budget']}
-    if not both:
-        return pd.DataFrame(columns='schedule budget value oracle regret low high diverged'.split())
-    frozen, retuned = (ends[ends['budget'].isin(both)] for ends in (frozen, retuned))
-    res = sensitivity.regret(frozen, retuned, metric, mode, confidence)
-    return res.dropna(subset='regret', ignore_index=True)
 
 # %% ../nbs/api/08_results.ipynb #ded18064
 def three_digits(
@@ -261,32 +326,6 @@ def _lost_runs(self):
     count = lambda status: (frozen['status'] == status).groupby(frozen['schedule']).sum().reindex(names, fill_value=0)
     return {(status, 'runs'): count(status) for status in ('diverged', 'failed')}
 
-
-@patch
-def table(
-    self: Results,
-    metric: str | None = None,  # None takes that of the settings
-    mode: str | None = None,  # 'min' or 'max'; needed for another metric
-    confidence: float = 0.95,  # Of all intervals: t over seeds, of the exponent, bootstrap of the regret
-    text: bool = False,  # As text to read, 'value [low, high]', instead of numbers?
-) -> pd.DataFrame:  # A row per schedule, the best at the largest budget first
-    "Final values of the frozen runs, SLCD, exponent, regret at the largest budget. ValueError as `regret`."
-    metric, mode = _metric_and_mode(self, metric, mode)
-    ends, top = _ends_by_seed(self, metric), max(self.settings['budgets'])
-    budgets = ends.columns.unique(0)
-    law = sensitivity.power_laws(self.frozen, metric, confidence)
-    loss = self.regret(metric, mode, confidence).query('budget == @top').set_index('schedule')
-    interval = dict(axis=1, result_type='expand', confidence=confidence)
-    parts = {b: ends[b].apply(_seed_interval, **interval).set_axis(_interval_columns, axis=1) for b in budgets}
-    parts['SLCD'] = sensitivity.slcd_table(self.frozen, metric).mean(axis=1, skipna=False).to_frame('value')
-    parts['exponent'] = law[['exponent', 'low', 'high']].set_axis(_interval_columns, axis=1)
-    parts['regret'] = loss[['regret', 'low', 'high']].set_axis(_interval_columns, axis=1)
-    res = pd.concat(parts, axis=1).reindex(ends.index).astype(float)
-    for column, count in _lost_runs(self).items():
-        res[column] = count
-    res = res.sort_values((top, 'value'), ascending=mode == 'min')
-    return _as_text(res, np.isfinite(ends).T.groupby(level=0).sum().T, len(self.settings['seeds'])) if text else res
-
 # %% ../nbs/api/08_results.ipynb #d4a24cfc
 def _verdict(gap, n_seeds):
     "What the interval of the lead says"
@@ -296,63 +335,8 @@ def _verdict(gap, n_seeds):
         return f'the interval excludes zero, so {n_seeds} seeds tell the two apart.'
     return f'the interval includes zero, so {n_seeds} seeds do not tell the two apart.'
 
-
-@patch
-def finding(
-    self: Results,
-    confidence: float = 0.95,  # Of the interval of the lead
-) -> str:  # A sentence or two
-    "Which schedule is best at the largest budget without tuning again, and whether the runs tell it from the next"
-    metric, mode = _metric_and_mode(self, None, None)
-    ends, top = _tried_ends(self, self.frozen, metric), max(self.settings['budgets'])
-    wide = ends[ends['budget'] == top].pivot(index='schedule', columns='seed', values='value')
-    wide = wide.replace([np.inf, -np.inf], np.nan).dropna()
-    if wide.empty:
-        return f'No schedule has finished all its runs of {top} epochs.'
-    sign = 1 if mode == 'min' else -1
-    best, *others = (sign * wide.mean(axis=1)).sort_values().index
-    loss = self.regret(confidence=confidence).query('budget == @top').set_index('schedule')
-    what = f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(wide.loc[best].mean())}'
-    if len(loss):
-        what = f'lowest regret, {_with_limits(*loss.loc[best, ["regret", "low", "high"]])} ({metric})'
-    first = f'At {top} epochs, {best} has the {what}.'
-    if not others:
-        return first
-    gap = sensitivity.paired(sign * wide.loc[others[0]], sign * wide.loc[best], confidence)
-    return f'{first} Next is {others[0]}, behind by {_with_limits(*gap[:3])}: {_verdict(gap, wide.shape[1])}'
-
-# %% ../nbs/api/08_results.ipynb #00a8ac97
-@patch
-def compute(
-    self: Results,
-) -> pd.DataFrame:  # A row per schedule, and their total; seconds are of training runs, added up
-    "Trials, runs and seconds that each schedule has had for tuning and for its final runs"
-    counts = ['trials', 'tuning runs', 'final runs']
-    res = pd.DataFrame(index=pd.Index(self.schedules['name'], name='schedule'))
-    res['trials'] = self.trials.groupby('schedule').size()
-    for purpose, final in dict(tuning=False, final=True).items():
-        seconds = self.runs[self.runs['final'] == final].groupby('schedule')['seconds']
-        res[f'{purpose} runs'], res[f'{purpose} seconds'] = seconds.size(), seconds.sum()
-    res = res.fillna(0)
-    res['seconds'] = res['tuning seconds'] + res['final seconds']
-    res.loc['total'] = res.sum()
-    return res.astype({k: int for k in counts})
-
 # %% ../nbs/api/08_results.ipynb #a7c4dbd3
 def _gist(error):
     "The line that says what happened: the last of a traceback, the first of another text"
     lines = error.strip().splitlines() or ['']
     return lines[-1 if lines[0].startswith('Traceback') else 0]
-
-
-@patch
-def unfinished(
-    self: Results,
-) -> pd.DataFrame:  # schedule, budget, tuned_at, purpose, status, error (a line), runs, seeds, epochs (done)
-    "Runs that have diverged or failed, those of the same schedule, budget and error in one row"
-    lost = self.runs[self.runs['status'] != 'done']
-    purpose = lost['final'].map({True: 'final', False: 'tuning'}).astype(str)
-    lost = lost.assign(purpose=purpose, error=lost['error'].map(_gist).astype(str))
-    groups = lost.groupby(['schedule', 'budget', 'tuned_at', 'purpose', 'status', 'error'], sort=False)
-    listed = lambda x: ', '.join(map(str, sorted({*x})))
-    return groups.agg(runs=('seed', 'size'), seeds=('seed', listed), epochs=('epochs', listed)).reset_index()
