@@ -23,7 +23,7 @@ from PIL import Image
 from hyperbolic_lr._modidx import d as index
 
 root = Path(__file__).resolve().parent.parent
-options = {'echo', 'output', 'eval', 'fig-alt', 'slow', 'cuda'}
+options = {'echo', 'output', 'eval', 'fig-alt', 'slow', 'cuda', 'code-fold'}
 page_format = yaml.safe_load((root / '_quarto.yml').read_text())['format']['html']
 column = int(page_format['grid']['body-width'].removesuffix('px')) - 51  # pixels for text; 3em of 17 pixels are margins
 
