@@ -1,6 +1,8 @@
-"""What `make demo` runs: four schedules on scikit-learn's handwritten digits, each tuned on a short run, then frozen and trained for longer.
+"""What `make demo` runs: four schedules on scikit-learn's handwritten digits, each tuned on a short run, then frozen
+and trained for longer.
 
-Change the task, the schedules or the budgets as you like; the results lie in the folder `store`, and what is finished there is not done again.
+Change the task, the schedules or the budgets as you like; the results lie in the folder `store`, and what is finished
+there is not done again.
 """
 
 from pathlib import Path
@@ -9,11 +11,10 @@ import matplotlib
 from fastcore.script import call_parse
 
 from hyperbolic_lr.protocol import Protocol
-from hyperbolic_lr.report import plot_curves
 from hyperbolic_lr.tasks import digits
 
 
-def ints(text):
+def integers(text: str) -> list[int]:
     return [int(o) for o in text.split(',')]
 
 
@@ -25,26 +26,21 @@ def main(
     trials: int = 6,  # Hyper-parameters to try per schedule
     jobs: int = 2,  # Trainings at once
     store: str = 'digits-demo',  # Folder of the results
-):
+) -> None:
     "Tune each schedule at the smallest budget, then train at every budget with what was found"
     matplotlib.use('agg')
-    protocol = Protocol(digits, schedules.split(','), ints(budgets), ints(seeds), trials, store=store)
-    print(
-        f'Tune at {protocol.budgets[0]} epochs, freeze, train for {protocol.budgets}. Ctrl-C stops, the same command goes on.'
-    )
+    protocol = Protocol(digits, schedules.split(','), integers(budgets), integers(seeds), trials, store=store)
+    shortest, *_ = protocol.budgets
+    print(f'Tune at {shortest} epochs, freeze, train for {protocol.budgets}.', end=' ')
+    print('Ctrl-C stops, the same command goes on.')
     results = protocol.run(jobs=jobs)
-    for metric, mode in (('valid_loss', 'min'), ('accuracy', 'max')):
-        print(
-            f'\n{metric} at each budget, mean [95% interval] over seeds\n',
-            results.table(metric, mode, text=True).to_string(),
-            sep='\n',
-        )
-    next(iter(plot_curves(results).values())).figure.savefig(Path(store) / 'curves.png', dpi=120)
-    results.to_html(Path(store) / 'report.html')
-    print(
-        '',
-        results.finding(),
-        f'Learning curves: {Path(store, "curves.png").absolute()}',
-        f'The whole report: {Path(store, "report.html").absolute()}',
-        sep='\n',
-    )
+
+    for metric, mode in dict(valid_loss='min', accuracy='max').items():
+        print(f'\n{metric} at each budget, mean [95% interval] over seeds\n')
+        print(results.table(metric, mode, text=True).to_string())
+
+    picture, page = Path(store, 'curves.png').absolute(), Path(store, 'report.html').absolute()
+    figure = next(iter(results.plot_curves().values())).figure
+    figure.savefig(picture, dpi=120)
+    results.to_html(page)
+    print(f'\n{results.finding()}\nLearning curves: {picture}\nThe whole report: {page}')

@@ -1,4 +1,4 @@
-"""The results of a comparison of schedules over budgets: as data frames, as a table with intervals, as pictures, and as one HTML page
+"""The results of a comparison of schedules over budgets as pictures, and as one HTML page
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/report.html.md"""
 
@@ -15,104 +15,107 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from base64 import b64encode
+from collections.abc import Iterable
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from pathlib import Path
 from scipy.optimize import isotonic_regression
 from .results import Results, three_digits
 from .style import budget_colors, figure_style, schedule_style
 
-# %% ../nbs/api/10_report.ipynb #88e927df
-def _panels(results, names, xlabel, ylabel, **kwargs):
-    "{schedule: axes} in a grid, {budget: colour}, and a legend of the budgets"
-    budgets = sorted(results.settings['budgets'])
+# %% ../nbs/api/10_report.ipynb #089995a7
+def _budget_legend(fig, colors):
+    "A legend of the budgets above the panels"
+    lines = [plt.Line2D([], [], color=c) for c in colors.values()]
+    place = dict(loc='outside upper center', ncols=len(colors), fontsize=8, title_fontsize=8)
+    fig.legend(lines, list(colors), title='budget (epochs)', **place)
+
+
+def _schedule_panels(names, colors, xlabel, ylabel, **kwargs):
+    "{schedule: axes} in a grid, with a legend of the budgets"
     cols = min(len(names), 2) if len(names) <= 4 else 4
     rows = -(-len(names) // cols)
-    width, height = (7 if cols > 1 else 4), 1.2 + rows * (1.5 if cols == 4 else 1.9)
-    fig, axs = plt.subplots(
-        rows, cols, figsize=(width, height), sharex=True, squeeze=False, layout='constrained', **kwargs
-    )
+    size = (7 if cols > 1 else 4), 1.2 + rows * (1.5 if cols == 4 else 1.9)
+    fig, axs = plt.subplots(rows, cols, figsize=size, sharex=True, squeeze=False, layout='constrained', **kwargs)
     for ax in axs.flat[len(names) :]:
         ax.remove()
-    for i, (k, ax) in enumerate(zip(names, axs.flat)):
-        ax.set_title(k, fontsize=9, parse_math=False)
+    for i, (name, ax) in enumerate(zip(names, axs.flat)):
+        ax.set_title(name, fontsize=9, parse_math=False)
         ax.grid(alpha=0.3)
         ax.tick_params(which='both', labelsize=7)
         ax.tick_params(which='both', labelbottom=i >= len(names) - cols)
     fig.supxlabel(xlabel, fontsize=9)
     fig.supylabel(ylabel, fontsize=9)
-    colors = budget_colors(budgets)
-    fig.legend(
-        [plt.Line2D([], [], color=c) for c in colors.values()],
-        colors,
-        title='budget (epochs)',
-        loc='outside upper center',
-        ncols=len(budgets),
-        fontsize=8,
-        title_fontsize=8,
-    )
-    return dict(zip(names, axs.flat)), colors
+    _budget_legend(fig, colors)
+    return dict(zip(names, axs.flat))
 
 
-def _names(results, schedules):
-    "`schedules`, or all"
-    known = results.schedules['name'].tolist()
-    if strange := [o for o in schedules or [] if o not in known]:
+def _chosen(results, schedules):
+    "`schedules`, or all. ValueError for an unknown name"
+    known, wanted = results.schedules['name'].tolist(), list(schedules or [])
+    if strange := [o for o in wanted if o not in known]:
         raise ValueError(f'schedules must be out of {known}, got {strange}')
-    return list(schedules or known)
+    return wanted or known
 
 
-def _wide(results, metric, names):
+def _frozen_by_seed(results, metric, names):
     "Frozen curves of `metric`: {(schedule, budget): epochs x seeds}, without runs that have no curve at all"
-    o = results.curves
-    o = o[(o['metric'] == metric) & (o['tuned_at'] == min(results.settings['budgets'])) & o['schedule'].isin(names)]
-    if o.empty:
-        raise ValueError(f'metric must be one of {results.curves["metric"].unique().tolist()}, got {metric!r}')
-    return {
-        k: g.pivot(index='epoch', columns='seed', values='value').replace([np.inf, -np.inf], np.nan)
-        for k, g in o.groupby(['schedule', 'budget'])
-    }
+    df = results.curves
+    of_metric = df['metric'] == metric
+    rows = df[of_metric & (df['tuned_at'] == min(results.settings['budgets'])) & df['schedule'].isin(names)]
+    if rows.empty:
+        raise ValueError(f'metric must be one of {df["metric"].unique().tolist()}, got {metric!r}')
+    groups = rows.replace({'value': [np.inf, -np.inf]}, np.nan).groupby(['schedule', 'budget'])
+    return {key: o.pivot(index='epoch', columns='seed', values='value') for key, o in groups}
 
-# %% ../nbs/api/10_report.ipynb #4b508803
+# %% ../nbs/api/10_report.ipynb #4d9c9663
+def _range_of_ended(wide):
+    "Least and greatest value of the runs that have reached their end: one that explodes shall not squeeze them"
+    ended = [df.loc[:, df.reindex([budget]).notna().iloc[0]].to_numpy().ravel() for (_, budget), df in wide.items()]
+    return np.nanquantile(np.concatenate([[np.nan], *ended]), [0, 1])
+
+
+def _draw_mean_and_range(ax, df, budget, color, top):
+    "Mean over seeds, up to a cross where the first run stops, and the range of the seeds"
+    mean = df.mean(axis=1, skipna=False).dropna()
+    ax.plot(mean.index, mean, color=color, lw=1.2)
+    ax.fill_between(df.index, df.min(axis=1), df.max(axis=1), color=color, alpha=0.25, lw=0)
+    if 0 < len(mean) < budget:
+        ax.plot(mean.index[-1], min(mean.iloc[-1], top), 'x', color='red', ms=6, clip_on=False)
+
+
 def plot_curves(
     results: Results,  # Of a protocol, or loaded from its folder
-    metric: str = None,  # None takes that of the settings
-    schedules=None,  # Names; None takes all
-):  # {schedule: matplotlib axes}
-    "Frozen learning curves: a panel a schedule, a line a budget (mean over seeds, with the range of the seeds), up to a cross where the first run stops. ValueError for an unknown metric or schedule."
-    names, metric = _names(results, schedules), metric or results.settings['metric']
-    wide = _wide(results, metric, names)
-    vals = np.concatenate(
-        [[np.nan], *(o.loc[:, o.reindex([b]).notna().iloc[0]].to_numpy().ravel() for (_, b), o in wide.items())]
-    )
-    low, high = np.nanquantile(vals, [0, 1])
+    metric: str | None = None,  # None takes that of the settings
+    schedules: Iterable[str] | None = None,  # Names; None takes all
+) -> dict[str, Axes]:  # By schedule
+    "Frozen learning curves: one panel per schedule, one line per budget. ValueError for an unknown metric or schedule."
+    names, metric = _chosen(results, schedules), metric or results.settings['metric']
+    wide = _frozen_by_seed(results, metric, names)
+    low, high = _range_of_ended(wide)
+    colors = budget_colors(sorted(results.settings['budgets']))
+    axs = _schedule_panels(names, colors, 'epoch', metric, sharey=True)
+    for (name, budget), df in wide.items():
+        _draw_mean_and_range(axs[name], df, budget, colors[budget], high * 1.1)
     log = 'loss' in metric and low > 0
-    axs, colors = _panels(results, names, 'epoch', metric, sharey=True)
-    for (k, b), o in wide.items():
-        mean, ax, c = o.mean(axis=1, skipna=False).dropna(), axs[k], colors[b]
-        ax.plot(mean.index, mean, color=c, lw=1.2)
-        ax.fill_between(o.index, o.min(axis=1), o.max(axis=1), color=c, alpha=0.25, lw=0)
-        if len(mean) < b and len(mean):
-            ax.plot(mean.index[-1], min(mean.iloc[-1], high * 1.1), 'x', color='red', ms=6, clip_on=False)
-    ax.set(xscale='log', yscale='log' if log else 'linear')
-    for o in axs.values():
-        o.xaxis.set_major_formatter('{x:g}')
-        o.xaxis.set_minor_formatter(LogFormatter())
-    if log:
-        ax.set_ylim(
-            low / 1.1, high * 1.1
-        )  # of runs that have reached their end: one that explodes shall not squeeze them
+    for ax in axs.values():
+        ax.set(xscale='log', yscale='log' if log else 'linear')
+        ax.xaxis.set_major_formatter('{x:g}')
+        ax.xaxis.set_minor_formatter(LogFormatter())
+        if log:
+            ax.set_ylim(low / 1.1, high * 1.1)
     return axs
 
-# %% ../nbs/api/10_report.ipynb #f569df65
+# %% ../nbs/api/10_report.ipynb #88e927df
 def plot_rates(
     results: Results,  # Of a protocol, or loaded from its folder
-    schedules=None,  # Names; None takes all
-):  # {schedule: matplotlib axes}
-    "Learning rate of the frozen runs against the epoch: a panel a schedule, a line a budget (mean over seeds). ValueError for an unknown schedule."
-    names = _names(results, schedules)
-    axs, colors = _panels(results, names, 'epoch', 'learning rate')
-    for (k, b), o in _wide(results, 'lr', names).items():
-        axs[k].plot(o.index, o.mean(axis=1), color=colors[b], lw=1.2)
+    schedules: Iterable[str] | None = None,  # Names; None takes all
+) -> dict[str, Axes]:  # By schedule
+    "Learning rate of the frozen runs: one panel per schedule, one line per budget. ValueError for an unknown schedule."
+    names, colors = _chosen(results, schedules), budget_colors(sorted(results.settings['budgets']))
+    axs = _schedule_panels(names, colors, 'epoch', 'learning rate')
+    for (name, budget), df in _frozen_by_seed(results, 'lr', names).items():
+        axs[name].plot(df.index, df.mean(axis=1), color=colors[budget], lw=1.2)
     for ax in axs.values():
         ax.set_ylim(0)
     return axs
@@ -121,84 +124,99 @@ def plot_rates(
 _usual = 'hyperbolic', 'exp-hyperbolic', 'cosine', 'linear', 'none'
 
 
-def _spread(y, gap):
-    "`y`, sorted from below, moved as little as possible until neighbours are `gap` apart, all between 0 and 1"
-    up = gap * np.arange(len(y))
-    return isotonic_regression(np.asarray(y) - up).x.clip(0, 1 - up[-1]) + up
+def _line_style(results, name):
+    "Colour and dashes of a schedule: its own if the settings have them, else those of its name"
+    style = dict(results.settings.get('styles', {}).get(name) or schedule_style(name))
+    if isinstance(style.get('linestyle'), list):  # JSON knows no tuples
+        offset, dashes = style['linestyle']
+        style['linestyle'] = offset, tuple(dashes)
+    return style
 
 
+def _highlighted(results, names, highlight):
+    "The schedules to show in colour"
+    if highlight is not None:
+        return _chosen(results, highlight)
+    return names if len(names) <= 6 else [o for o in _usual if o in names]
+
+
+def _spread(heights, gap):
+    "Heights, sorted from below, moved as little as possible until neighbours are `gap` apart, all between 0 and 1"
+    up = gap * np.arange(len(heights))
+    return isotonic_regression(np.asarray(heights) - up).x.clip(0, 1 - up[-1]) + up
+
+# %% ../nbs/api/10_report.ipynb #00b34a33
+def _regret_axes(values, n_names, ylabel):
+    "Axes with budgets on a logarithmic axis, regrets too above their median if they span more than a decade"
+    fig, ax = plt.subplots(figsize=(7, max(3.6, 1 + 0.19 * n_names)), layout='constrained')
+    sizes = values.replace(np.inf, np.nan).abs().dropna()
+    if len(sizes) and (middle := sizes[sizes > 0].median()) * 10 < sizes.max():
+        ax.set_yscale('symlog', linthresh=middle)
+    ax.axhline(0, color='0.3', lw=0.8, zorder=0)
+    ax.set(xscale='log', xlabel='budget (epochs)', ylabel=ylabel)
+    return ax
+
+
+def _draw_regret(ax, df, style, bold, shift):
+    "One line of regrets, thick and with intervals if it is bold; a cross on top where runs have diverged or failed"
+    x = df.index * 1.03**shift  # side by side, so that the intervals can be seen
+    ax.plot(x, df['regret'].where(np.isfinite(df['regret'])), marker='.', **_weight(bold), **style)
+    if bold:
+        ax.vlines(x, df['low'], df['high'], color=style['color'], lw=1.2)
+    lost = x[np.isinf(df['regret'])]
+    cross = dict(color=style['color'], ms=6, transform=ax.get_xaxis_transform())
+    ax.plot(lost, np.full(len(lost), 0.99), 'x', **cross)
+
+
+def _weight(bold):
+    return dict(lw=2, ms=7) if bold else dict(lw=0.8, ms=3)
+
+# %% ../nbs/api/10_report.ipynb #12bde1f3
+def _height(ax, regret):
+    "Where a regret stands on the axes, from 0 to 1"
+    if regret == np.inf:
+        return 0.99
+    return ax.transAxes.inverted().transform(ax.transData.transform((1, regret)))[1]
+
+
+def _name_lines(ax, last, styles, bold):
+    "The names of the lines at the right, each joined to its last regret, moved until they do not overlap"
+    heights = {name: _height(ax, regret) for name, regret in last.items()}
+    order = sorted(heights, key=heights.get)
+    for name, y in zip(order, _spread([heights[o] for o in order], 0.95 / max(len(order), 14))):
+        color, strong = styles[name]['color'], name in bold
+        arrow = dict(color=color, lw=1.2) if strong else dict(color='0.8', lw=0.6)
+        arrow |= dict(arrowstyle='-', relpos=(0, 0.5), linestyle=styles[name]['linestyle'], shrinkA=0, shrinkB=0)
+        font = dict(color=color, fontweight='bold') if strong else dict(color='0.4', fontweight='normal')
+        place = dict(xycoords='axes fraction', textcoords='axes fraction', va='center', fontsize=8, parse_math=False)
+        ax.annotate(name, (1, heights[name]), (1.06, y), arrowprops=arrow, **font, **place)
+
+# %% ../nbs/api/10_report.ipynb #f4b7875a
 def plot_regret(
     results: Results,  # Of a protocol, or loaded from its folder
-    highlight=None,  # Names to show in colour and with intervals; None takes all if they are at most six, else the hyperbolic ones, cosine, linear and none
-    metric: str = None,  # None takes that of the settings
-    mode: str = None,  # 'min' or 'max'; needed for another metric
+    highlight: Iterable[str] | None = None,  # Names to show in colour and with intervals; None takes all, of many a few
+    metric: str | None = None,  # None takes that of the settings
+    mode: str | None = None,  # 'min' or 'max'; needed for another metric
     confidence: float = 0.95,  # Of the intervals
-):  # matplotlib axes
-    "Regret against budget, a line a schedule; a cross on top where runs have diverged or failed. ValueError if nothing was retuned."
-    df, names = results.regret(metric, mode, confidence), results.schedules['name'].tolist()
+) -> Axes:
+    "Regret against budget, one line per schedule. ValueError if nothing was retuned."
+    df = results.regret(metric, mode, confidence)
     if df.empty:
         raise ValueError('there is no regret without retuned runs at a budget of the frozen ones')
-    names = [o for o in names if o in {*df['schedule']}]
-    bold = (
-        _names(results, highlight)
-        if highlight is not None
-        else names
-        if len(names) <= 6
-        else [o for o in _usual if o in names]
-    )
-    wide = {k: df.pivot(index='budget', columns='schedule', values=k) for k in ('regret', 'low', 'high')}
-    vals = df['regret'].replace(np.inf, np.nan).abs().dropna()
-    fig, ax = plt.subplots(figsize=(7, max(3.6, 1 + 0.19 * len(names))), layout='constrained')
-    if len(vals) and (mid := vals[vals > 0].median()) * 10 < vals.max():
-        ax.set_yscale('symlog', linthresh=mid)
-    ends, styles = {}, {k: schedule_style(k) if k in bold else dict(color='0.65', linestyle='-') for k in names}
-    for k in sorted(names, key=lambda o: o in bold):
-        y, c = wide['regret'][k], styles[k]['color']
-        x = y.index * 1.03 ** (
-            bold.index(k) - (len(bold) - 1) / 2 if k in bold else 0
-        )  # side by side, so that the intervals can be seen
-        ax.plot(
-            x, y.where(np.isfinite(y)), marker='.', lw=2 if k in bold else 0.8, ms=7 if k in bold else 3, **styles[k]
-        )
-        if k in bold:
-            ax.vlines(x, wide['low'][k], wide['high'][k], color=c, lw=1.2)
-        lost = x[np.isinf(y)]
-        ax.plot(lost, np.full(len(lost), 0.99), 'x', color=c, ms=6, transform=ax.get_xaxis_transform())
-        ends[k] = y.dropna().iloc[-1:].tolist()
-    ax.axhline(0, color='0.3', lw=0.8, zorder=0)
-    ax.set(xscale='log', xlabel='budget (epochs)', ylabel=f'regret ({metric or results.settings["metric"]})')
-    ax.set_xticks(wide['regret'].index, wide['regret'].index)
+    names = [o for o in results.schedules['name'] if o in {*df['schedule']}]
+    bold, budgets = _highlighted(results, names, highlight), sorted(df['budget'].unique())
+    ax = _regret_axes(df['regret'], len(names), f'regret ({metric or results.settings["metric"]})')
+    styles = {o: _line_style(results, o) if o in bold else dict(color='0.65', linestyle='-') for o in names}
+    last = {}
+    for name in sorted(names, key=lambda o: o in bold):
+        own = df[df['schedule'] == name].set_index('budget').reindex(budgets)
+        shift = bold.index(name) - (len(bold) - 1) / 2 if name in bold else 0
+        _draw_regret(ax, own, styles[name], name in bold, shift)
+        last[name] = own['regret'].dropna().iloc[-1]
+    ax.set_xticks(budgets, budgets)
     ax.minorticks_off()
     ax.grid(alpha=0.3)
-    at = {
-        k: 0.99 if v == [np.inf] else ax.transAxes.inverted().transform(ax.transData.transform((1, v[0])))[1]
-        for k, v in ends.items()
-        if v
-    }
-    order = sorted(at, key=at.get)
-    for k, y in zip(order, _spread([at[o] for o in order], 0.95 / max(len(order), 14))):
-        text, line, lw = (styles[k]['color'], styles[k]['color'], 1.2) if k in bold else ('0.4', '0.8', 0.6)
-        ax.annotate(
-            k,
-            (1, at[k]),
-            (1.06, y),
-            xycoords='axes fraction',
-            textcoords='axes fraction',
-            fontsize=8,
-            va='center',
-            parse_math=False,
-            color=text,
-            fontweight='bold' if k in bold else 'normal',
-            arrowprops=dict(
-                arrowstyle='-',
-                relpos=(0, 0.5),
-                color=line,
-                linestyle=styles[k]['linestyle'],
-                lw=lw,
-                shrinkA=0,
-                shrinkB=0,
-            ),
-        )
+    _name_lines(ax, last, styles, bold)
     return ax
 
 # %% ../nbs/api/10_report.ipynb #81c98a4b
@@ -212,7 +230,8 @@ _body = """{% for o in sections %}
 <thead><tr>{% for c in o.df.columns %}<th scope="col">{{c}}</th>{% endfor %}</tr></thead>
 <tbody>
 {%- for row in o.df.itertuples(index=False) %}
-<tr><th scope="row">{{row[0]}}</th>{% for c in row[1:] %}<td{% if c|string|length<40 %} class="short"{% endif %}>{{c}}</td>{% endfor %}</tr>
+<tr><th scope="row">{{row[0]}}</th>
+{%- for c in row[1:] %}<td{% if c|string|length<40 %} class="short"{% endif %}>{{c}}</td>{% endfor %}</tr>
 {%- endfor %}
 </tbody></table></div>
 {%- endif %}
@@ -251,155 +270,158 @@ img {width: 100%; min-width: 38rem; max-width: 60rem; height: auto}
 _env = jinja2.Environment(loader=jinja2.DictLoader(dict(page=_page, body=_body)), autoescape=True)
 
 # %% ../nbs/api/10_report.ipynb #64d1057f
-def _png(axs):
+def _base64_png(axs):
     "The figure of `axs`, closed, as base64"
-    fig, out = (next(iter(axs.values())) if isinstance(axs, dict) else axs).figure, io.BytesIO()
-    fig.savefig(out, format='png', dpi=140)  # 7 inches fill the 60rem of the page
-    plt.close(fig)
+    ax, out = (next(iter(axs.values())) if isinstance(axs, dict) else axs), io.BytesIO()
+    ax.figure.savefig(out, format='png', dpi=140)  # 7 inches fill the 60rem of the page
+    plt.close(ax.figure)
     return b64encode(out.getvalue()).decode()
 
 
-def _line(v):
-    return ', '.join(map(str, v)) if isinstance(v, list) else str(v)
+def _listed_text(value):
+    return ', '.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _pairs(d, *names):
-    return pd.DataFrame([(k, _line(v)) for k, v in d.items()], columns=names)
+def _items_table(items, *names):
+    return pd.DataFrame([(k, _listed_text(v)) for k, v in items.items()], columns=names)
 
 
-def _params(text):
-    return ', '.join(f'{k} {three_digits(v) if isinstance(v, float) else v}' for k, v in json.loads(text).items())
+def _params_text(params):
+    items = json.loads(params).items()
+    return ', '.join(f'{k} {three_digits(v) if isinstance(v, float) else v}' for k, v in items)
 
 # %% ../nbs/api/10_report.ipynb #dd717364
-def _asked(self):
-    s, (first, *rest) = self.settings, sorted(self.settings['budgets'])
-    n, k = len(self.schedules), len(s['seeds'])
-    res = [
-        f'Tuned on short runs, which schedule can be trained for longer without tuning again? Each of {n} schedules was tuned at {first} epochs.',
-        f'Its hyper-parameters were then frozen, and it was trained for {_line([first, *rest])} epochs with {k} seed{"s" * (k > 1)}.'
-        if rest
-        else f'It was trained with {k} seed{"s" * (k > 1)}.',
-    ]
+def _question(results):
+    "What was asked, in words"
+    s, (first, *rest) = results.settings, sorted(results.settings['budgets'])
+    n, k = len(results.schedules), len(s['seeds'])
+    seeds = f'{k} seed{"s" * (k > 1)}'
+    yield 'Tuned on short runs, which schedule can be trained for longer without tuning again?'
+    yield f'Each of {n} schedules was tuned at {first} epochs.'
+    if rest:
+        epochs = _listed_text([first, *rest])
+        yield f'Its hyper-parameters were then frozen, and it was trained for {epochs} epochs with {seeds}.'
+    else:
+        yield f'It was trained with {seeds}.'
     if len(s['retune']) == n:
-        res.append('All were also retuned at every budget (number of epochs).')
+        yield 'All were also retuned at every budget (number of epochs).'
     elif s['retune']:
-        res.append(f'Also retuned at every budget: {_line(s["retune"])}.')
+        yield f'Also retuned at every budget: {_listed_text(s["retune"])}.'
     if s['retune']:
-        res.append(
-            'The best of these at a budget is its oracle, and the regret of a schedule is how much worse its frozen runs are than the oracle.'
-        )
-    return ' '.join(
-        res + [f'Measured by {s["metric"]} at the last epoch; {"less" if s["mode"] == "min" else "more"} is better.']
-    )
+        yield 'The best of these at a budget is its oracle, and the regret of a schedule'
+        yield 'is how much worse its frozen runs are than the oracle.'
+    yield f'Measured by {s["metric"]} at the last epoch; {"less" if s["mode"] == "min" else "more"} is better.'
 
 
-def _main(self):
+def _table_note(settings):
+    "What the columns of the table are"
+    top, k, n_budgets = max(settings['budgets']), len(settings['seeds']), len(settings['budgets'])
+    limits = f' [95% t interval] over {k} seeds.' if k > 1 else ' (one seed, so no intervals).'
+    yield f'Frozen runs, the best at {top} epochs first: mean of the final {settings["metric"]}{limits}'
+    if n_budgets > 1:
+        yield 'SLCD: how far longer runs leave the curves of shorter ones, from 0 (they retrace them).'
+    if n_budgets > 2:
+        yield 'Exponent [95% interval] of the power law of the final value in the budget.'
+    if settings['retune']:
+        yield f'Regret at {top} epochs' + (' [95% bootstrap interval over seeds].' if k > 1 else '.')
+
+
+def _answer_sections(results):
     "The sections that answer the question"
-    s, top, k = self.settings, max(self.settings['budgets']), len(self.settings['seeds'])
-    yield dict(title='What was found', text=self.finding())
-    if not (self.frozen['metric'] == s['metric']).any():
-        return
-    note = [
-        f'Frozen runs, the best at {top} epochs first: mean of the final {s["metric"]}'
-        + (f' [95% t interval] over {k} seeds.' if k > 1 else ' (one seed, so no intervals).')
-    ]
-    if len(s['budgets']) > 1:
-        note.append('SLCD: how far longer runs leave the curves of shorter ones, from 0 (they retrace them).')
-    if len(s['budgets']) > 2:
-        note.append('Exponent [95% interval] of the power law of the final value in the budget.')
-    df = self.table(text=True)
-    if s['retune']:
-        note.append(f'Regret at {top} epochs' + (' [95% bootstrap interval over seeds].' if k > 1 else '.'))
-    df = df.drop(
-        columns=[
-            c
-            for c, gone in {
-                'SLCD': len(s['budgets']) < 2,
-                'exponent': len(s['budgets']) < 3,
-                'regret': not s['retune'],
-            }.items()
-            if gone
-        ]
-    )
-    yield dict(title='Table', df=df.reset_index(), note=' '.join(note))
-
-
-def _regret_section(self):
-    return dict(
-        title='Regret',
-        png=_png(plot_regret(self)),
-        alt='Regret against budget, a line for each schedule. The values at the largest budget are in the table.',
-        note='The price of not tuning again, with 95% intervals for the schedules in colour. A cross on top: runs have diverged or failed.',
-    )
+    s = results.settings
+    yield dict(title='What was found', text=results.finding())
+    if (results.frozen['metric'] == s['metric']).any():
+        empty = dict(SLCD=len(s['budgets']) < 2, exponent=len(s['budgets']) < 3, regret=not s['retune'])
+        df = results.table(text=True).drop(columns=[name for name, gone in empty.items() if gone])
+        yield dict(title='Table', df=df.reset_index(), note=' '.join(_table_note(s)))
 
 # %% ../nbs/api/10_report.ipynb #bdaba014
+def _curves_section(results):
+    panels = 'against epoch: a panel for each schedule, a line for each budget.'
+    return dict(
+        title='Learning curves',
+        png=_base64_png(plot_curves(results)),
+        alt=f'{results.settings["metric"]} {panels} Where the lines end is in the table.',
+        note='Mean over the seeds, and their range. A red cross: a run has stopped there. '
+        'Lines on top of each other: the longer run retraces the shorter one.',
+    )
+
+
+def _regret_section(results):
+    return dict(
+        title='Regret',
+        png=_base64_png(plot_regret(results)),
+        alt='Regret against budget, a line for each schedule. The values at the largest budget are in the table.',
+        note='The price of not tuning again, with 95% intervals for the schedules in colour. '
+        'A cross on top: runs have diverged or failed.',
+    )
+
+
+def _schedules_section(results, with_rates):
+    "Names, tuned values and sources, and the rates if they were recorded"
+    df, first = results.schedules, min(results.settings['budgets'])
+    chosen = results.trials[results.trials['best'] & (results.trials['budget'] == first)]
+    params = chosen.drop_duplicates('schedule').set_index('schedule')['params']
+    tuned = [_params_text(params.get(name, '{}')) for name in df['name']]
+    columns = {'schedule': df['name'], f'tuned at {first} epochs': tuned, 'search space': df['space']}
+    columns |= {'knows the budget?': df['horizon'].map({True: 'yes', False: 'no'})}
+    res = dict(title='Schedules', df=pd.DataFrame(columns | {k: df[k] for k in ('source', 'reference')}))
+    if with_rates:
+        res['png'] = _base64_png(plot_rates(results))
+        res['alt'] = 'Learning rate against epoch: a panel for each schedule, a line for each budget.'
+        res['note'] = 'The rate at the first batch of each epoch.'
+    return res
+
+
+def _record_sections(results):
+    "How the results came about"
+    settings, spent, wrong = results.settings, results.compute(), results.unfinished()
+    shown = {k: v for k, v in settings.items() if k not in ('versions', 'styles')}
+    yield dict(title='Settings', df=_items_table(shown, 'setting', 'value'))
+    yield dict(title='Versions', df=_items_table(settings.get('versions', {}), 'package', 'version'))
+    minutes = [f'{spent.loc["total", f"{k} seconds"] / 60:.1f} minutes for {k} runs' for k in ('tuning', 'final')]
+    yield dict(
+        title='Compute spent',
+        text=' and '.join(minutes) + '.',
+        df=spent.round(1).reset_index(),
+        note='Seconds of all runs, added up. A trial whose runs are also final runs counts as final.',
+    )
+    yield dict(title='Diverged and failed runs') | (dict(df=wrong) if len(wrong) else dict(text='None.'))
+
+# %% ../nbs/api/10_report.ipynb #226aae85
+def _page_sections(results):
+    frozen = results.curves['tuned_at'] == min(results.settings['budgets'])
+    metrics = {*results.curves.loc[frozen, 'metric']}
+    yield dict(title='What was asked', text=' '.join(_question(results)))
+    yield from _answer_sections(results)
+    if results.settings['metric'] in metrics:
+        yield _curves_section(results)
+    if len(results.regret()):
+        yield _regret_section(results)
+    yield _schedules_section(results, 'lr' in metrics)
+    yield from _record_sections(results)
+
+
 def to_html(
     results: Results,  # Of a protocol, or loaded from its folder
-    path=None,  # File to write; None writes none
+    path: str | Path | None = None,  # File to write; None writes none
     title: str = 'Learning-rate schedules over budgets',  # Of the page
 ) -> str:  # The page
     "A report as one self-contained HTML page"
-    s, first = results.settings, min(results.settings['budgets'])
-    metrics = results.curves.loc[results.curves['tuned_at'] == first, 'metric'].unique()
     with plt.style.context(['default', figure_style]):
-        sections = [dict(title='What was asked', text=_asked(results)), *_main(results)]
-        if s['metric'] in metrics:
-            sections.append(
-                dict(
-                    title='Learning curves',
-                    png=_png(plot_curves(results)),
-                    alt=f'{s["metric"]} against epoch: a panel for each schedule, a line for each budget. Where the lines end is in the table.',
-                    note='Mean over the seeds, and their range. A red cross: a run has stopped there. Lines on top of each other: the longer run retraces the shorter one.',
-                )
-            )
-        if len(results.regret()):
-            sections.append(_regret_section(results))
-        best = (
-            results.trials[results.trials['best'] & (results.trials['budget'] == first)]
-            .drop_duplicates('schedule')
-            .set_index('schedule')['params']
-        )
-        df = results.schedules.assign(
-            horizon=results.schedules['horizon'].map({True: 'yes', False: 'no'}),
-            tuned=[_params(best.get(o, '{}')) for o in results.schedules['name']],
-        )
-        df = df[['name', 'tuned', 'space', 'horizon', 'source', 'reference']].set_axis(
-            ['schedule', f'tuned at {first} epochs', 'search space', 'knows the budget?', 'source', 'reference'], axis=1
-        )
-        sections.append(dict(title='Schedules', df=df))
-        if 'lr' in metrics:
-            sections[-1] |= dict(
-                png=_png(plot_rates(results)),
-                alt='Learning rate against epoch: a panel for each schedule, a line for each budget.',
-                note='The rate at the first batch of each epoch.',
-            )
-    spent, wrong = results.compute(), results.unfinished()
-    total = ' and '.join(
-        f'{spent.loc["total", f"{k} seconds"] / 60:.1f} minutes for {k} runs' for k in ('tuning', 'final')
-    )
-    sections += [
-        dict(title='Settings', df=_pairs({k: v for k, v in s.items() if k != 'versions'}, 'setting', 'value')),
-        dict(title='Versions', df=_pairs(s.get('versions', {}), 'package', 'version')),
-        dict(
-            title='Compute spent',
-            text=f'{total[0].upper()}{total[1:]}.',
-            df=spent.round(1).reset_index(),
-            note='Seconds of all runs, added up. A trial whose runs are also final runs counts as final.',
-        ),
-        dict(title='Diverged and failed runs', df=wrong)
-        if len(wrong)
-        else dict(title='Diverged and failed runs', text='None.'),
-    ]
+        sections = list(_page_sections(results))
     page = _env.get_template('page').render(title=title, sections=sections, level=2)
     if path is not None:
         Path(path).write_text(page, encoding='utf-8')
     return page
 
-# %% ../nbs/api/10_report.ipynb #226aae85
+
 def summary_html(
     results: Results,  # Of a protocol, or loaded from its folder
 ) -> str:  # HTML without a head, for a notebook
     "The finding, the table and the regret, as a notebook shows results"
     with plt.style.context(['default', figure_style]):
-        sections = [*_main(results), *([_regret_section(results)] if len(results.regret()) else [])]
+        sections = list(_answer_sections(results))
+        if len(results.regret()):
+            sections.append(_regret_section(results))
     return _env.get_template('body').render(sections=sections, level=4)
