@@ -1,14 +1,15 @@
-"""The paper's experiment (arXiv 2407.15200): its three tasks under its six schedules and the horizon rule, tuned on short runs and then trained for longer.
+"""The paper's experiment (arXiv 2407.15200): its tasks and schedules and the horizon rule, tuned short, trained longer.
 
-The run can be cut at any moment. The same command goes on from what is in `store`, on another machine too if the folder is taken there; only
-the trainings that were under way are done again. CIFAR-10 is downloaded by fastai, or put the official batches into
-`~/.fastai/data/cifar-10-python` yourself (FASTAI_HOME moves `~/.fastai`).
+The run can be cut at any moment. The same command goes on from what is in `store`, on another machine too if the folder
+is taken there; only the trainings that were under way are done again. CIFAR-10 is downloaded by fastai, or put the
+official batches into `~/.fastai/data/cifar-10-python` yourself (FASTAI_HOME moves `~/.fastai`).
 """
 
 import json
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,11 @@ import torch
 from fastcore.script import call_parse
 from optuna.distributions import FloatDistribution
 
+from hyperbolic_lr.models import simple_cnn
 from hyperbolic_lr.protocol import Protocol
 from hyperbolic_lr.results import Results
-from hyperbolic_lr.rivals import paper_schedules
+from hyperbolic_lr.rivals import Rival, paper_schedules
 from hyperbolic_lr.tasks import cifar10, deeponet, oscillation, traonet
-from hyperbolic_lr.models import simple_cnn
 
 tasks = dict(oscillation=oscillation, traonet=traonet, deeponet=deeponet, cifar10=cifar10)
 small = dict(
@@ -31,30 +32,84 @@ small = dict(
     deeponet=dict(n=1000, points=50, width=64, depth=3, n_basis=20, bs=64),
     cifar10=dict(model=partial(simple_cnn, 16, 64), fraction=0.02),
 )
+small_budget = dict(oscillation=15, traonet=15, deeponet=15, cifar10=10)  # the shortest; the paper's is 50
 seeds = [89, 231, 928, 814, 269]  # the paper's
 
 
-def schedules(longest):
+def names(text: str) -> list[str]:
+    "Names with commas between them, as a list"
+    return text.split(',') if text else []
+
+
+def check_names(option: str, chosen: list[str], known: list[str]):
+    if strange := [o for o in chosen if o and o not in known]:
+        raise SystemExit(f'{option} must be names out of {known}, got {strange}')
+
+
+def check_options(size: str, only: str, under: str, retune: str, device: str):
+    if size not in ('small', 'paper'):
+        raise SystemExit(f"size must be 'small' or 'paper', got {size!r}")
+    known = list(schedules(200))
+    check_names('only', names(only), list(tasks))
+    check_names('under', names(under), known)
+    check_names('retune', names(retune), names(under) or known)
+    if device.startswith('cuda') and not torch.cuda.is_available():
+        raise SystemExit(f'device {device!r} cannot be used: PyTorch finds no GPU')
+
+
+def check_numbers(trials: int, tune: int, jobs: int):
+    if trials < 1 or not 1 <= tune <= len(seeds) or not jobs:
+        what = f'trials must be at least 1, tune from 1 to {len(seeds)}, jobs not 0'
+        raise SystemExit(f'{what}, got {trials}, {tune}, {jobs}')
+
+
+def schedules(longest: int) -> dict[str, Rival]:
     "The paper's schedules, and the cosine with the horizon rule (arXiv 2409.19913)"
-    res = paper_schedules(longest)
-    return res | {'C-horizon': replace(res['C'], name='C-horizon', lr_exponent=-0.32)}
+    paper = paper_schedules(longest)
+    return paper | {'C-horizon': replace(paper['C'], name='C-horizon', lr_exponent=-0.32)}
 
 
-def scaled(rivals, results):
+def scaled(cosine: Rival | None, results: Results) -> dict[str, Rival]:
     "The horizon rule on what was found for C, which leaves nothing to tune; none if C is not tuned yet"
-    found = results.trials.query('schedule=="C" and best and budget==@results.settings["budgets"][0]').params
+    trials = results.trials
+    tuned_short = (trials.schedule == 'C') & trials.best & (trials.budget == results.settings['budgets'][0])
+    found = trials[tuned_short].params
     if not len(found):
         return {}
     space = {k: FloatDistribution(v, v) for k, v in json.loads(found.item()).items()}
-    return {'C-scaled': replace(rivals['C'], name='C-scaled', lr_exponent=-0.32, space=space)}
+    return {'C-scaled': replace(cosine, name='C-scaled', lr_exponent=-0.32, space=space)}
 
 
-def joined(a, b):
-    "Both results in one"
-    return Results(
-        **{k: pd.concat([getattr(a, k), getattr(b, k)]) for k in ('curves', 'runs', 'trials', 'schedules')},
-        settings=a.settings,
-    )
+def joined(a: Results, b: Results) -> Results:
+    "Both results in one, with the settings of the first"
+    tables = ('curves', 'runs', 'trials', 'schedules')
+    return Results(**{k: pd.concat([getattr(a, k), getattr(b, k)]) for k in tables}, settings=a.settings)
+
+
+def budgets_of(name: str, size: str) -> list[int]:
+    shortest = 50 if size == 'paper' else small_budget[name]
+    return [shortest * i for i in (1, 2, 3, 4)]
+
+
+def task_of(name: str, size: str, device: str) -> Callable:
+    sizes = small[name] if size == 'small' else {}
+    return partial(tasks[name], **sizes, **({'device': device} if device else {}))
+
+
+def run(protocol: Protocol, protocol_of_scaled: Callable[..., Protocol], jobs: int, out: Path) -> Results:
+    "Train, and write the tables when all is finished, or as far as it is when Ctrl-C comes"
+    cosine = protocol.schedules.get('C')
+    try:
+        protocol.run(jobs=jobs)
+        if more := scaled(cosine, protocol.results()):
+            protocol_of_scaled(schedules=more).run(jobs=jobs)
+    finally:
+        results = protocol.results()
+        if more := scaled(cosine, results):
+            results = joined(results, protocol_of_scaled(schedules=more).results())
+        results.settings['command'] = shlex.join(['python', *sys.argv])
+        results.save(out)
+    return results
 
 
 @call_parse
@@ -71,47 +126,17 @@ def main(
     out: str = '',  # Folder of the tables, one below it for each task; empty for those in `store`
 ):
     "Train, and write the tables of each task when it is finished, or as far as it is when Ctrl-C comes"
-    if size not in ('small', 'paper'):
-        raise SystemExit(f"size must be 'small' or 'paper', got {size!r}")
-    chosen = only.split(',') if only else list(tasks)
-    known = list(schedules(200))
-    for k, v, names in (
-        ('only', chosen, list(tasks)),
-        ('under', under.split(','), known),
-        ('retune', retune.split(','), under.split(',') if under else known),
-    ):
-        if strange := [o for o in v if o and o not in names]:
-            raise SystemExit(f'{k} must be names out of {names}, got {strange}')
-    if trials < 1 or not 1 <= tune <= len(seeds) or not jobs:
-        raise SystemExit(
-            f'trials must be at least 1, tune from 1 to {len(seeds)}, jobs not 0, got {trials}, {tune}, {jobs}'
-        )
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        raise SystemExit(f'device {device!r} cannot be used: PyTorch finds no GPU')
-    for name in chosen:
-        short = 50 if size == 'paper' else 10 if name == 'cifar10' else 15
-        budgets = [short * i for i in (1, 2, 3, 4)]
+    check_options(size, only, under, retune, device)
+    check_numbers(trials, tune, jobs)
+    for name in names(only) or tasks:
+        budgets, task = budgets_of(name, size), task_of(name, size, device)
         rivals = schedules(budgets[-1])
-        if under:
-            rivals = {k: rivals[k] for k in under.split(',')}
-        task = partial(
-            tasks[name], **(small[name] if size == 'small' else {}), **({'device': device} if device else {})
-        )
-        make = partial(
-            Protocol, task, budgets=budgets, seeds=seeds, tune_seeds=seeds[:tune], store=Path(store) / name, by='epoch'
-        )
-        protocol = make(schedules=rivals, trials=trials, retune=retune.split(',') if retune else ())
+        rivals = {k: rivals[k] for k in names(under) or rivals}
+        common = dict(budgets=budgets, seeds=seeds, tune_seeds=seeds[:tune], store=Path(store) / name, by='epoch')
         print(f'{time.strftime("%H:%M")} {name} at {budgets} epochs under {", ".join(rivals)}', flush=True)
-        try:
-            protocol.run(jobs=jobs)
-            if more := scaled(rivals, protocol.results()):
-                make(schedules=more, trials=1).run(jobs=jobs)
-        finally:
-            results = protocol.results()
-            if more := scaled(rivals, results):
-                results = joined(results, make(schedules=more, trials=1).results())
-            results.settings['command'] = shlex.join(['python', *sys.argv])
-            results.save(Path(out or Path(store) / 'tables') / name)
+        protocol = Protocol(task, rivals, trials=trials, retune=names(retune), **common)
+        protocol_of_scaled = partial(Protocol, task, trials=1, **common)
+        results = run(protocol, protocol_of_scaled, jobs, Path(out or Path(store) / 'tables') / name)
         if not len(results.curves):
             raise SystemExit(f'{name}: no run has come to its end. The errors are in {Path(store, name, "log.txt")}')
         print(results.table(text=True).to_string(), results.finding(), sep='\n\n', flush=True)
