@@ -9,82 +9,108 @@ __all__ = ['evbmf', 'knowledge_gain', 'layer_groups', 'AdaS']
 
 # %% ../nbs/api/12_adas.ipynb #cfea5f06
 import numpy as np
+import numpy.typing as npt
+import torch
 from fastai.callback.core import Callback
 from scipy.optimize import brentq, minimize_scalar
+from torch import nn
 from .callback import SchedulerCallback
 
 # %% ../nbs/api/12_adas.ipynb #3b118055
-def _tau_min(alpha):
+def _least_tau(alpha):
+    "The least τ of a component that is kept, equation (1)"
+
     def phi(z):
         return np.log1p(z) / z - 0.5
 
     return brentq(lambda t: phi(t) + phi(t / alpha), 2.5 * alpha, 2.52)
 
 
+def _tau(x, alpha):
+    "Equation (2)"
+    return (x - 1 - alpha + np.sqrt((x - 1 - alpha) ** 2 - 4 * alpha)) / 2
+
+
+def _free_energy(log_noise, s, M, x_min):
+    "Equation (3)"
+    alpha = len(s) / M
+    x = s**2 / (M * np.exp(log_noise))
+    t = _tau(x[x > x_min], alpha)
+    return x.sum() + len(s) * log_noise + (np.log1p(t) + alpha * np.log1p(t / alpha) - t).sum()
+
+
+def _noise_limits(s, M, x_min):
+    "Between which variances the noise must lie: at most all of Y is noise, at least the weakest components are"
+    most_kept = int(np.ceil(len(s) / (1 + len(s) / M))) - 1
+    high = (s**2).mean() / M
+    low = max(s[most_kept] ** 2 / (M * x_min), (s[most_kept:] ** 2).mean() / M, 1e-15 * high)
+    return low, high
+
+
+def _least_energy_noise(s, M, x_min):
+    "The variance with the least free energy: the best of a grid, refined between its neighbours"
+
+    def energy(log_noise):
+        return _free_energy(log_noise, s, M, x_min)
+
+    low, high = _noise_limits(s, M, x_min)
+    grid = np.linspace(np.log(low), np.log(high), 100)
+    best = np.argmin([energy(o) for o in grid])
+    neighbours = grid[max(best - 1, 0)], grid[min(best + 1, 99)]
+    return np.exp(minimize_scalar(energy, bounds=neighbours, method='bounded', options=dict(xatol=1e-10)).x)
+
+
 def evbmf(
-    Y,  # A matrix
-) -> tuple:  # (values, noise): the singular values that are signal, shrunk and falling, and the variance of the noise in an entry
-    "Empirical variational Bayesian matrix factorization by its closed form (Nakajima et al. 2013). ValueError unless Y is a finite matrix."
+    Y: npt.ArrayLike,  # A matrix
+) -> tuple[np.ndarray, float]:  # The singular values that are signal, shrunk and falling; variance of an entry's noise
+    """Empirical variational Bayesian matrix factorization by its closed form (Nakajima et al. 2013).
+
+    ValueError unless Y is a matrix of finite numbers."""
     Y = np.asarray(Y, dtype=float)
     if Y.ndim != 2 or not Y.size or not np.isfinite(Y).all():
         raise ValueError(f'Y must be a matrix of finite numbers, got {Y}')
-    (L, M), s = sorted(Y.shape), np.linalg.svd(Y, compute_uv=False)
+    L, M = sorted(Y.shape)
+    s = np.linalg.svd(Y, compute_uv=False)
     if not s.any():
         return s[:0], 0.0
     alpha = L / M
-    tau_min = _tau_min(alpha)
+    tau_min = _least_tau(alpha)
     x_min = (1 + tau_min) * (1 + alpha / tau_min)
-
-    def tau(x):
-        return (x - 1 - alpha + np.sqrt((x - 1 - alpha) ** 2 - 4 * alpha)) / 2
-
-    def energy(log_noise):
-        x = s**2 / (M * np.exp(log_noise))
-        t = tau(x[x > x_min])
-        return x.sum() + L * log_noise + (np.log1p(t) + alpha * np.log1p(t / alpha) - t).sum()
-
-    k = int(np.ceil(L / (1 + alpha))) - 1
-    high = (s**2).mean() / M
-    low = max(s[k] ** 2 / (M * x_min), (s[k:] ** 2).mean() / M, 1e-15 * high)
-    grid = np.linspace(np.log(low), np.log(high), 100)
-    best = np.argmin([energy(o) for o in grid])
-    noise = np.exp(
-        minimize_scalar(
-            energy,
-            bounds=(grid[max(best - 1, 0)], grid[min(best + 1, 99)]),
-            method='bounded',
-            options=dict(xatol=1e-10),
-        ).x
-    )
-
+    noise = _least_energy_noise(s, M, x_min)
     kept = s[s**2 > M * noise * x_min]
-    return M * noise / kept * tau(kept**2 / (M * noise)), float(noise)
+    return M * noise / kept * _tau(kept**2 / (M * noise), alpha), float(noise)
 
-# %% ../nbs/api/12_adas.ipynb #57d14fc0
+# %% ../nbs/api/12_adas.ipynb #49acf571
 def knowledge_gain(
-    w,  # A convolution's weight, with the channels in its first two dimensions
+    w: torch.Tensor,  # A convolution's weight, with the channels in its first two dimensions
 ) -> float:  # Between 0, noise, and 1
-    "The knowledge gain of AdaS: the sum of `evbmf`'s values, as a share of the largest, per row, averaged over the two unfoldings by channel"
-    w = w.detach().cpu().double().numpy()
-    unfolded = [np.moveaxis(w, d, 0).reshape(w.shape[d], -1) for d in (0, 1)]
-    return float(np.mean([np.sum(s / s[:1]) / len(Y) for Y in unfolded for s in [evbmf(Y)[0]]]))
+    "How much of a convolution's weight is structure, as AdaS measures it with `evbmf`"
+    weight = w.detach().cpu().double().numpy()
+    shares = []
+    for channels in (0, 1):
+        unfolded = np.moveaxis(weight, channels, 0).reshape(weight.shape[channels], -1)
+        values, _ = evbmf(unfolded)
+        shares.append(np.sum(values / values[:1]) / len(unfolded))
+    return float(np.mean(shares))
 
-# %% ../nbs/api/12_adas.ipynb #715b8d3a
+# %% ../nbs/api/12_adas.ipynb #e22e20cc
 def layer_groups(
-    model,  # A torch module
-) -> list:  # Of lists of parameters
-    "A parameter group for each module that has trainable parameters of its own: a fastai splitter"
-    groups = {}
-    for k, p in model.named_parameters():
+    model: nn.Module,  # The model to split
+) -> list[list[nn.Parameter]]:  # The trainable parameters of each module that has some of its own
+    "A parameter group for each layer: a fastai splitter"
+    groups: dict[str, list[nn.Parameter]] = {}
+    for name, p in model.named_parameters():
         if p.requires_grad:
-            groups.setdefault(k.rpartition('.')[0], []).append(p)
+            groups.setdefault(name.rpartition('.')[0], []).append(p)
     return list(groups.values())
 
 
 class AdaS(Callback):
-    "Sets the rate of each parameter group after every epoch by the gain of its convolutions (arXiv 2006.06587). ValueError before training if there is none."
+    """Sets the rate of each parameter group after every epoch by the gain of its convolutions (arXiv 2006.06587).
 
-    order, run_valid = SchedulerCallback.order, False
+    ValueError before training if there is none."""
+
+    order, run_valid = SchedulerCallback.order, False  # where a schedule would act
 
     def __init__(
         self,
@@ -96,30 +122,31 @@ class AdaS(Callback):
         self.beta, self.zeta = beta, zeta
 
     def before_fit(self):
-        self.gains, self.rates, self._convs = [], [], None
+        self.gains, self.rates = [], []
+        self._convolutions = [[p for p in group if p.ndim > 2] for group in self.opt.param_lists]
+        if not any(self._convolutions):
+            raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
 
     def before_train(self):
-        if self._convs is None:
-            convs = [[p for p in pg if p.ndim > 2] for pg in self.opt.param_lists]
-            own = [i for i, ws in enumerate(convs) if ws]
-            if not own:
-                raise ValueError(
-                    f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any'
-                )
-            self._convs = [
-                convs[max([j for j in own if j <= i], default=own[0])] for i in range(len(convs))
-            ]  # others follow the layer before
         self.rates.append([float(h['lr']) for h in self.opt.hypers])
 
     def after_train(self):
-        if not all(w.isfinite().all() for ws in self._convs for w in ws):
+        if not all(w.isfinite().all() for group in self._convolutions for w in group):
             return  # diverged: the rates stay
-        known = {id(w): knowledge_gain(w) for ws in self._convs for w in ws}
-        self.gains.append([float(np.mean([known[id(w)] for w in ws])) for ws in self._convs])
+        self.gains.append(self._group_gains())
         if len(self.gains) < 2:
             return
         steps = zip(self.rates[-1], *self.gains[-2:])
         self.opt.set_hyper('lr', [max(self.beta * lr + self.zeta * (new - old), 1e-20) for lr, old, new in steps])
 
+    def _group_gains(self):
+        "The mean gain of each group's convolutions; a group without any follows the one before, or the first"
+        own = [float(np.mean([knowledge_gain(w) for w in group])) if group else None for group in self._convolutions]
+        gain, gains = next(g for g in own if g is not None), []
+        for g in own:
+            gain = gain if g is None else g
+            gains.append(gain)
+        return gains
+
     def after_fit(self):
-        self._convs = None
+        self._convolutions = None  # no second reference to the weights outside a fit

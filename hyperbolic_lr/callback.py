@@ -9,7 +9,7 @@ __all__ = ['SchedulerCallback', 'HyperbolicLRCallback', 'ExpHyperbolicLRCallback
 
 # %% ../nbs/api/09_callback.ipynb #c90512df
 import torch
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fastai.callback.core import Callback
 from fastai.learner import Learner, Recorder
 from fastcore.basics import patch
@@ -17,56 +17,89 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from numbers import Real
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from .schedulers import HyperbolicLR, ExpHyperbolicLR
+from typing import TYPE_CHECKING
+from .schedulers import ExpHyperbolicLR, HyperbolicLR
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # %% ../nbs/api/09_callback.ipynb #4979f303
-def _tensor_lr(opt):
-    "The torch optimizer inside `opt` if it was made with a tensor rate"
+def _optimizer_with_tensor_lr(opt):
+    "The torch optimizer inside `opt` if it was made with a tensor rate, else None"
     inner = getattr(opt, 'opt', None)
     if isinstance(inner, torch.optim.Optimizer) and isinstance(inner.defaults.get('lr'), torch.Tensor):
         return inner
 
 
-def _set_lr(opt, rates):
-    inner = _tensor_lr(opt)
+def _hand_over_lrs(opt, lrs):
+    "Set the rate of each parameter group of a fastai optimizer"
+    inner = _optimizer_with_tensor_lr(opt)
     if inner is None:
-        return opt.set_hyper('lr', rates)
-    for g, v in zip(inner.param_groups, rates):
-        if isinstance(g['lr'], torch.Tensor):
-            g['lr'].fill_(v)
+        opt.set_hyper('lr', lrs)
+        return
+    for group, lr in zip(inner.param_groups, lrs):
+        if isinstance(group['lr'], torch.Tensor):
+            group['lr'].fill_(lr)
         else:
-            g['lr'] = torch.full_like(inner.defaults['lr'], v)
+            group['lr'] = torch.full_like(inner.defaults['lr'], lr)
+
+
+def _shadow_of(opt):
+    "A torch optimizer with a dummy parameter, the rate and the momentum of each parameter group of a fastai optimizer"
+    groups = []
+    for hyper in opt.hypers:
+        dummy = torch.nn.Parameter(torch.zeros(1))
+        groups.append({'params': [dummy], 'lr': float(hyper['lr']), 'momentum': hyper.get('mom', 0)})
+    return torch.optim.SGD(groups)
 
 # %% ../nbs/api/09_callback.ipynb #57fd36ee
-def _sets_lr(cb):
+def _schedules_lr(cb):
     "Is `cb` a callback that changes the learning rate?"
-    return (
-        isinstance(cb, SchedulerCallback)
-        or 'lr' in vars(cb).get('scheds', ())
-        or type(cb).__name__ == 'ReduceLROnPlateau'
-    )
+    plateau = type(cb).__name__ == 'ReduceLROnPlateau'  # by its name, since importing it adds a progress bar to fits
+    return isinstance(cb, SchedulerCallback) or 'lr' in vars(cb).get('scheds', ()) or plateau
+
+
+def _check_step_kind(by):
+    if by not in ('batch', 'epoch'):
+        raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
+
+
+def _check_scheduler(scheduler, optimizer):
+    takes_no_metric = isinstance(scheduler, LRScheduler) and not isinstance(scheduler, ReduceLROnPlateau)
+    if not takes_no_metric or scheduler.optimizer is not optimizer:
+        raise TypeError(
+            'make_scheduler must return a torch LRScheduler for the optimizer that it is given, '
+            f'one that steps without a metric, got {scheduler!r}'
+        )
 
 # %% ../nbs/api/09_callback.ipynb #f78ce7a0
 class SchedulerCallback(Callback):
-    "Drives a torch scheduler in every `fit`, a new one each time, on the rates that the fit starts with"
+    """Drives a torch scheduler in every `fit`, a new one each time, from the rates that the fit starts with
 
-    order, run_valid = 61, False  # just after fastai's schedulers
+    Args:
+        make_scheduler: Takes a torch optimizer and the number of steps in the whole fit, returns an `LRScheduler` for
+            that optimizer.
+        by: What a step is: 'batch' or 'epoch'.
+
+    Raises:
+        TypeError: If `make_scheduler` is not callable, or (before the first batch) returns anything else.
+        ValueError: If `by` is neither, or (before the first batch) another callback schedules the rate too.
+    """
+
+    order = Recorder.order + 11  # just after fastai's ParamScheduler, whose order is Recorder's plus 10
+    run_valid = False
 
     def __init__(
         self,
-        make_scheduler: Callable,  # Takes a torch optimizer and the number of steps in the whole fit, returns an `LRScheduler` for it
-        by: str = 'batch',  # What a step is: 'batch' or 'epoch'
+        make_scheduler: Callable[[torch.optim.Optimizer, int], LRScheduler],
+        by: str = 'batch',
     ):
         if not callable(make_scheduler):
             raise TypeError(
                 f'make_scheduler must be a function of an optimizer and a number of steps, got {make_scheduler!r}'
             )
+        _check_step_kind(by)
         self.make_scheduler = make_scheduler
-        self._by(by)
-
-    def _by(self, by):
-        if by not in ('batch', 'epoch'):
-            raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
         self.by = by
 
     def before_fit(self):
@@ -75,142 +108,191 @@ class SchedulerCallback(Callback):
     def before_train(self):
         if self._shadow is not None or hasattr(self.learn, 'lr_finder'):
             return
-        others = [cb for cb in self.learn.cbs if cb is not self and _sets_lr(cb)]
-        if others:
-            raise ValueError(
-                f'{self} and {others[0]} would both set the learning rate in this fit: remove one of them, with learn.remove_cb'
-            )
-        hypers = self.opt.hypers
-        shadow = torch.optim.SGD(
-            [
-                dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=float(h['lr']), momentum=h.get('mom', 0))
-                for h in hypers
-            ]
-        )
-        self._moms, self._todo = (
-            [g['momentum'] for g in shadow.param_groups],
-            self.n_epoch * (1 if self.by == 'epoch' else len(self.dls.train)),
-        )
-        self._sched = self._checked(self.make_scheduler(shadow, self._todo), shadow)
+        self._check_alone()
+        shadow = _shadow_of(self.opt)
+        self._has_mom = all('mom' in hyper for hyper in self.opt.hypers)
+        self._moms = [group['momentum'] for group in shadow.param_groups]
+        self._n_steps = self.n_epoch * (1 if self.by == 'epoch' else len(self.dls.train))
+        self._scheduler = self.make_scheduler(shadow, self._n_steps)
+        _check_scheduler(self._scheduler, shadow)
         shadow.step()  # does nothing, but a scheduler warns if its optimizer never steps
-        self._done, self.group_lrs, self.group_moms = getattr(self._sched, 'last_epoch', 0), [], []
-        self._rates, self._has_mom = [g['lr'] for g in shadow.param_groups], all('mom' in h for h in hypers)
+        self._steps_done = getattr(self._scheduler, 'last_epoch', 0)
+        self._lrs = [group['lr'] for group in shadow.param_groups]
+        self.group_lrs = []
+        self.group_moms = []
         self._shadow = shadow
 
-    def _checked(self, sched, shadow):
-        if isinstance(sched, LRScheduler) and not isinstance(sched, ReduceLROnPlateau) and sched.optimizer is shadow:
-            return sched
-        raise TypeError(
-            f'make_scheduler must return a torch LRScheduler for the optimizer that it is given, one that steps without a metric, got {sched!r}'
-        )
+    def _check_alone(self):
+        others = [cb for cb in self.learn.cbs if cb is not self and _schedules_lr(cb)]
+        if others:
+            raise ValueError(
+                f'{self} and {others[0]} would both set the learning rate in this fit: '
+                'remove one of them, with learn.remove_cb'
+            )
 
     def before_batch(self):
         if self._shadow is None:
             return
-        now = self.epoch if self.by == 'epoch' else min(round(self.pct_train * self._todo), self._todo)
-        while self._done < now:
-            self._sched.step()
-            self._done += 1
+        self._step_scheduler()
         groups = self._shadow.param_groups
-        self._rates = [g['lr'] for g in groups]
-        _set_lr(self.opt, self._rates)
-        moms = [g['momentum'] for g in groups]
+        self._lrs = [group['lr'] for group in groups]
+        _hand_over_lrs(self.opt, self._lrs)
+        moms = [group['momentum'] for group in groups]
         if moms != self._moms and self._has_mom:
             self.opt.set_hyper('mom', moms)
         self._moms = moms
 
+    def _step_scheduler(self):
+        "Bring the scheduler to the share of the run that is done"
+        now = self.epoch if self.by == 'epoch' else min(round(self.pct_train * self._n_steps), self._n_steps)
+        while self._steps_done < now:
+            self._scheduler.step()
+            self._steps_done += 1
+
     def after_batch(self):
         if self._shadow is None:
             return
-        self.group_lrs.append(self._rates)
+        self.group_lrs.append(self._lrs)
         self.group_moms.append(self._moms)
 
     def after_fit(self):
         if self._shadow is None:
             return
         if hasattr(self.learn, 'recorder'):
-            hps = {k: v for cb in self.learn.cbs if 'scheds' in vars(cb) for k, v in cb.hps.items()}
-            if len({tuple(o) for o in self.group_moms}) > 1:
-                hps['mom'] = [o[-1] for o in self.group_moms]
-            self.recorder.hps, self.recorder.group_lrs = {'lr': [o[-1] for o in self.group_lrs], **hps}, self.group_lrs
-        self._shadow = self._sched = None
+            self._record()
+        self._shadow = None
+        self._scheduler = None
+
+    def _record(self):
+        "Leave the rates in the recorder, where fastai's schedulers leave theirs"
+        hps = {'lr': [lrs[-1] for lrs in self.group_lrs]}
+        for cb in self.learn.cbs:
+            if 'scheds' in vars(cb):
+                hps |= cb.hps
+        if len({tuple(moms) for moms in self.group_moms}) > 1:
+            hps['mom'] = [moms[-1] for moms in self.group_moms]
+        self.recorder.hps = hps
+        self.recorder.group_lrs = self.group_lrs
 
 # %% ../nbs/api/09_callback.ipynb #e161da61
 class HyperbolicLRCallback(SchedulerCallback):
-    "Trains under `HyperbolicLR` (arXiv 2407.15200), from the rates that `fit` is given. ValueError or TypeError before the first batch if the arguments do not fit."
+    """Trains under `HyperbolicLR` (arXiv 2407.15200), from the peak rates that `fit` is given
 
-    _cls = HyperbolicLR
+    Args:
+        upper_bound: U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of
+            epochs changes.
+        infimum_lr: Lower bound of the rate, below each group's rate: a number, or a list with one per group.
+        warmup_epochs: Linear warm-up from the infimum, in epochs; fractions are allowed.
+        infimum_ratio: Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`.
+        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that.
+        by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
+
+    Raises:
+        TypeError: Before the first batch, if an argument is of another type.
+        ValueError: If `by` is neither; before the first batch, if another number is out of its range.
+    """
+
+    _scheduler_class: type[HyperbolicLR] = HyperbolicLR
 
     def __init__(
         self,
-        upper_bound: float,  # U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of epochs changes
-        infimum_lr: float
-        | list = 1e-6,  # Lower bound of the rate, below each group's rate: a number, or a list with one per group
-        warmup_epochs: float = 0,  # Linear warm-up from the infimum, in epochs; fractions are allowed
-        infimum_ratio: float = None,  # Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`
-        extend_from: int = None,  # Epochs of a finished fit that this one goes on from, with `start_epoch` at least that
-        by: str = 'batch',  # When the rate changes: every 'batch', or every 'epoch' as in the paper
+        upper_bound: float,
+        infimum_lr: float | Sequence[float] = 1e-6,
+        warmup_epochs: float = 0,
+        infimum_ratio: float | None = None,
+        extend_from: int | None = None,
+        by: str = 'batch',
     ):
-        self.upper_bound, self.infimum_lr, self.warmup_epochs, self.infimum_ratio, self.extend_from = (
-            upper_bound,
-            infimum_lr,
-            warmup_epochs,
-            infimum_ratio,
-            extend_from,
-        )
-        self._by(by)
+        _check_step_kind(by)
+        self.upper_bound = upper_bound
+        self.infimum_lr = infimum_lr
+        self.warmup_epochs = warmup_epochs
+        self.infimum_ratio = infimum_ratio
+        self.extend_from = extend_from
+        self.by = by
 
-    def make_scheduler(self, opt, n):
-        "The scheduler for a fit of `n` steps"
+    def make_scheduler(
+        self,
+        opt: torch.optim.Optimizer,  # Torch optimizer whose rates are the peak rates
+        n: int,  # Steps of the fit: batches, or epochs
+    ) -> HyperbolicLR:  # With all lengths in steps; extended if `extend_from` is given
+        "The scheduler for a fit of `n` steps. TypeError or ValueError as `check`, in the fit that is running."
         self.check(self.learn.n_epoch, self.epoch)
-        step, lrs = n / self.learn.n_epoch, [g['lr'] for g in opt.param_groups]
-        infimum = self.infimum_lr if self.infimum_ratio is None else [lr * self.infimum_ratio for lr in lrs]
-        planned = n if self.extend_from is None else self.extend_from * step
-        sched = self._cls(opt, self.upper_bound * step, planned, infimum, self.warmup_epochs * step)
+        per_epoch = n / self.learn.n_epoch
+        infimum = self.infimum_lr
+        if self.infimum_ratio is not None:
+            infimum = [group['lr'] * self.infimum_ratio for group in opt.param_groups]
+        planned = n if self.extend_from is None else self.extend_from * per_epoch
+        scheduler = self._scheduler_class(
+            opt, self.upper_bound * per_epoch, planned, infimum, self.warmup_epochs * per_epoch
+        )
         if self.extend_from is not None:
             opt.step()
             for _ in range(round(planned)):
-                sched.step()
-            sched.extend(n)
-        return sched
+                scheduler.step()
+            scheduler.extend(n)
+        return scheduler
 
     def check(
         self,
         n_epoch: int,  # Epochs of the fit
         start_epoch: int = 0,  # Epoch at which it begins
-    ):
-        "Raise TypeError or ValueError unless the arguments fit together, and with such a fit"
-        optional = 'infimum_ratio', 'extend_from'
-        for k in 'upper_bound', 'warmup_epochs', *optional:
-            v = getattr(self, k)
-            if not isinstance(v, Real) and not (v is None and k in optional):
-                raise TypeError(f'{k} must be a number, got {v!r}')
-        U, W, ratio, join = self.upper_bound, self.warmup_epochs, self.infimum_ratio, self.extend_from
+    ) -> None:
+        "TypeError for an argument that is no number, ValueError for one out of its range in a fit of `n_epoch`"
+        self._check_types()
+        U, warmup, ratio, join = self.upper_bound, self.warmup_epochs, self.infimum_ratio, self.extend_from
         if not n_epoch <= U < float('inf'):
             raise ValueError(f'upper_bound must be finite and at least the {n_epoch} epochs of this fit, got {U}')
-        if not 0 <= W < n_epoch:
+        if not 0 <= warmup < n_epoch:
             raise ValueError(
-                f'warmup_epochs must be at least 0 and less than the {n_epoch} epochs of this fit, got {W}'
+                f'warmup_epochs must be at least 0 and less than the {n_epoch} epochs of this fit, got {warmup}'
             )
         if ratio is not None and not 0 <= ratio < 1:
             raise ValueError(f'infimum_ratio must be at least 0 and less than 1, got {ratio}')
-        if join is not None and not W < join <= start_epoch:
+        if join is not None and not warmup < join <= start_epoch:
             raise ValueError(
-                f'extend_from must be more than warmup_epochs={W} and at most start_epoch={start_epoch}, got {join}'
+                f'extend_from must be more than warmup_epochs={warmup} '
+                f'and at most start_epoch={start_epoch}, got {join}'
             )
 
-# %% ../nbs/api/09_callback.ipynb #802a43dd
-class ExpHyperbolicLRCallback(HyperbolicLRCallback):
-    "Trains under `ExpHyperbolicLR` (arXiv 2407.15200); arguments as `HyperbolicLRCallback`, with an infimum of more than 0"
+    def _check_types(self):
+        for name in 'upper_bound', 'warmup_epochs', 'infimum_ratio', 'extend_from':
+            value = getattr(self, name)
+            may_be_none = name in ('infimum_ratio', 'extend_from')
+            if not isinstance(value, Real) and not (value is None and may_be_none):
+                raise TypeError(f'{name} must be a number, got {value!r}')
 
-    _cls = ExpHyperbolicLR
+# %% ../nbs/api/09_callback.ipynb #8fe51a06
+class ExpHyperbolicLRCallback(HyperbolicLRCallback):
+    """Trains under `ExpHyperbolicLR` (arXiv 2407.15200), from the peak rates that `fit` is given
+
+    Args:
+        upper_bound: U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of
+            epochs changes.
+        infimum_lr: Lower bound of the rate, more than 0 and below each group's rate: a number, or a list with one per
+            group.
+        warmup_epochs: Linear warm-up from the infimum, in epochs; fractions are allowed.
+        infimum_ratio: Lower bound as a share of each group's rate, between 0 and 1; takes the place of `infimum_lr`.
+        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that.
+        by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
+
+    Raises:
+        TypeError: Before the first batch, if an argument is of another type.
+        ValueError: If `by` is neither; before the first batch, if another number is out of its range.
+    """
+
+    _scheduler_class = ExpHyperbolicLR
 
 # %% ../nbs/api/09_callback.ipynb #1c6a952b
-def _fit(cb, learn, n_epoch, lr, wd, cbs, reset_opt, start_epoch):
-    cb.check(n_epoch, start_epoch)
+def _fit_under(
+    callback_class, learn, n_epoch, lr, upper_bound, wd=None, cbs=None, reset_opt=False, start_epoch=0, **kwargs
+):
+    "Fit with a new callback of that class, checked before `fit` begins"
+    scheduled = callback_class(upper_bound, **kwargs)
+    scheduled.check(n_epoch, start_epoch)
     if isinstance(lr, Real):
         lr = float(lr)
-    learn.fit(n_epoch, lr, wd=wd, cbs=[cb, *L(cbs)], reset_opt=reset_opt, start_epoch=start_epoch)
+    learn.fit(n_epoch, lr, wd=wd, cbs=[scheduled, *L(cbs)], reset_opt=reset_opt, start_epoch=start_epoch)
 
 # %% ../nbs/api/09_callback.ipynb #55fdea51
 @patch
@@ -218,44 +300,40 @@ def _fit(cb, learn, n_epoch, lr, wd, cbs, reset_opt, start_epoch):
 def fit_hyperbolic(
     self: Learner,
     n_epoch: int,  # Epochs to train, at most `upper_bound`
-    lr: float | slice = None,  # Peak rate; a slice spreads it over the parameter groups; None takes the Learner's
+    lr: float | slice | None = None,  # Peak rate; a slice spreads it over the parameter groups; None: the Learner's
     *,
     upper_bound: float,  # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
-    wd: float = None,  # Weight decay; None takes the Learner's
-    cbs=None,  # More callbacks for this fit
+    wd: float | None = None,  # Weight decay; None takes the Learner's
+    cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for this fit
     reset_opt: bool = False,  # Start with a new optimizer?
     start_epoch: int = 0,  # Epoch to resume at
     **kwargs,
-):
-    "Fit for `n_epoch` under `HyperbolicLR` (arXiv 2407.15200). ValueError or TypeError before the first batch if the arguments do not fit."
-    _fit(HyperbolicLRCallback(upper_bound, **kwargs), self, n_epoch, lr, wd, cbs, reset_opt, start_epoch)
+) -> None:
+    "Fit for `n_epoch` under `HyperbolicLR` (arXiv 2407.15200). TypeError and ValueError as `HyperbolicLRCallback`."
+    _fit_under(HyperbolicLRCallback, self, n_epoch, lr, upper_bound, wd, cbs, reset_opt, start_epoch, **kwargs)
 
 # %% ../nbs/api/09_callback.ipynb #e49f27b2
 @patch
-@delegates(ExpHyperbolicLRCallback)
+@delegates(Learner.fit_hyperbolic)
 def fit_exp_hyperbolic(
     self: Learner,
     n_epoch: int,  # Epochs to train, at most `upper_bound`
-    lr: float | slice = None,  # Peak rate; a slice spreads it over the parameter groups; None takes the Learner's
+    lr: float | slice | None = None,  # Peak rate; a slice spreads it over the parameter groups; None: the Learner's
     *,
     upper_bound: float,  # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
-    wd: float = None,  # Weight decay; None takes the Learner's
-    cbs=None,  # More callbacks for this fit
-    reset_opt: bool = False,  # Start with a new optimizer?
-    start_epoch: int = 0,  # Epoch to resume at
     **kwargs,
-):
-    "Fit for `n_epoch` under `ExpHyperbolicLR` (arXiv 2407.15200). ValueError or TypeError before the first batch if the arguments do not fit."
-    _fit(ExpHyperbolicLRCallback(upper_bound, **kwargs), self, n_epoch, lr, wd, cbs, reset_opt, start_epoch)
+) -> None:
+    "Fit for `n_epoch` under `ExpHyperbolicLR` (arXiv 2407.15200). TypeError and ValueError as its callback."
+    _fit_under(ExpHyperbolicLRCallback, self, n_epoch, lr, upper_bound, **kwargs)
 
 # %% ../nbs/api/09_callback.ipynb #bb0fb72c
 @patch
 def plot_lr(
     self: Recorder,
-    ax=None,  # matplotlib axes; None makes new ones
+    ax: 'Axes | None' = None,  # matplotlib axes; None makes new ones
     log: bool = True,  # Logarithmic axis for the rate?
-):
-    "Plot the rate of every parameter group in the last fit under a `SchedulerCallback`, batch by batch"
+) -> 'Axes':  # With a line per parameter group
+    "Plot the rate of every parameter group in the last fit under a `SchedulerCallback`. ValueError if there was none."
     if not hasattr(self, 'group_lrs'):
         raise ValueError('recorder.group_lrs is missing: no fit under a SchedulerCallback has been recorded')
     if ax is None:

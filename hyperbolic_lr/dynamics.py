@@ -14,9 +14,14 @@ from .callback import SchedulerCallback
 
 # %% ../nbs/api/11_dynamics.ipynb #00c193b1
 class CoupledMomentum(Callback):
-    "SGD's momentum follows the rate, 1 - mom proportional to lr^(2/3) (arXiv 2210.16400). ValueError for what does not fit, before the first batch."
+    """SGD's momentum follows the rate, 1 - mom proportional to lr^(2/3) (arXiv 2210.16400)
 
-    order, run_valid = SchedulerCallback.order + 1, False
+    ValueError for a `peak_lr` or `mom` out of its range and, before the first batch, for any optimizer but SGD with
+    momentum.
+    """
+
+    order = SchedulerCallback.order + 1  # after the rate is set
+    run_valid = False
 
     def __init__(
         self,
@@ -27,16 +32,16 @@ class CoupledMomentum(Callback):
             raise ValueError(f'peak_lr must be positive and finite, got {peak_lr}')
         if not 0 < mom < 1:
             raise ValueError(f'mom must be between 0 and 1, got {mom}')
-        self.peak_lr, self.mom = peak_lr, mom
+        self.peak_lr = peak_lr
+        self.mom = mom
 
     def before_train(self):
         if any('sqr_mom' in h or 'mom' not in h for h in self.opt.hypers):
             raise ValueError(f'CoupledMomentum needs SGD with momentum, got {self.opt.hypers}')
 
     def before_batch(self):
-        self.opt.set_hyper(
-            'mom', [max(0.0, 1 - (1 - self.mom) * (float(h['lr']) / self.peak_lr) ** (2 / 3)) for h in self.opt.hypers]
-        )
+        shares = [float(h['lr']) / self.peak_lr for h in self.opt.hypers]
+        self.opt.set_hyper('mom', [max(0.0, 1 - (1 - self.mom) * share ** (2 / 3)) for share in shares])
 
     def after_fit(self):
         if self.opt is not None:
@@ -44,46 +49,44 @@ class CoupledMomentum(Callback):
 
 # %% ../nbs/api/11_dynamics.ipynb #27510c9e
 class EffectiveRate(Callback):
-    "Records lr/||w||^2 of each weight with two or more dimensions after every batch, and the running sum of lr * wd of each group, frozen or not (arXiv 2010.02916)"
+    """Records the effective rate lr/||w||^2 of each weight with two or more dimensions (arXiv 2010.02916)
 
-    order, run_valid = 65, False
+    After a fit, `effective_lr` has a row for each batch and a column for each weight in `names`, and `lr_wd` the
+    running sum of lr * wd, with a column for each parameter group, frozen or not.
+    """
+
+    order = SchedulerCallback.order + 4  # after all callbacks that set rates
+    run_valid = False
 
     def before_fit(self):
-        self._ws = None
+        self._weights = None
 
     def before_train(self):
-        if self._ws is not None:
+        if self._weights is not None:
             return
-        groups = {id(p): i for i, pg in enumerate(self.opt.param_lists) for p in pg}
-        ws = {k: p for k, p in self.learn.model.named_parameters() if p.ndim > 1 and id(p) in groups}
-        self._groups, self.names, self._norms, self._lrs, self._wds = (
-            [groups[id(p)] for p in ws.values()],
-            list(ws),
-            [],
-            [],
-            [],
-        )
-        self._ws = list(ws.values())
+        group_of = {id(p): i for i, group in enumerate(self.opt.param_lists) for p in group}
+        weights = {k: p for k, p in self.learn.model.named_parameters() if p.ndim > 1 and id(p) in group_of}
+        self.names = list(weights)
+        self._weights = list(weights.values())
+        self._group_idxs = [group_of[id(p)] for p in self._weights]
+        self._square_norms = []
+        self._lrs = []
+        self._wds = []
 
     def after_batch(self):
-        if not self._ws:
+        if not self._weights:
             return
-        self._norms.append(torch.stack([w.detach().float().square().sum() for w in self._ws]))
-        hypers = self.opt.hypers
-        self._lrs.append(
-            [h['lr'].clone() if isinstance(h['lr'], torch.Tensor) else h['lr'] for h in hypers]
-        )  # a tensor rate is filled anew
-        self._wds.append([h.get('wd', 0) for h in hypers])
+        self._square_norms.append(torch.stack([w.detach().float().square().sum() for w in self._weights]))
+        lrs = [h['lr'] for h in self.opt.hypers]
+        self._lrs.append([lr.clone() if isinstance(lr, torch.Tensor) else lr for lr in lrs])  # tensors are filled anew
+        self._wds.append([h.get('wd', 0) for h in self.opt.hypers])
 
     def after_fit(self):
-        if not self._ws or not self._norms:
+        if not self._weights or not self._square_norms:
             return
-        lrs, wds = (
-            torch.tensor([[float(o) for o in lr] for lr in self._lrs], dtype=torch.double),
-            torch.tensor(self._wds, dtype=torch.double),
-        )
-        self.effective_lr = (
-            lrs[:, self._groups] / torch.stack(self._norms).cpu().double()
-        )  # batches x weights, in the order of `names`
-        self.lr_wd = (lrs * wds).cumsum(0)  # batches x parameter groups
-        self._ws = self._norms = None
+        lrs = torch.tensor([[float(lr) for lr in batch] for batch in self._lrs], dtype=torch.double)
+        wds = torch.tensor(self._wds, dtype=torch.double)
+        self.effective_lr = lrs[:, self._group_idxs] / torch.stack(self._square_norms).cpu().double()
+        self.lr_wd = (lrs * wds).cumsum(0)
+        self._weights = None
+        self._square_norms = None

@@ -8,127 +8,212 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/explorer.html.md"""
 __all__ = ['Explorer']
 
 # %% ../nbs/api/16_explorer.ipynb #89685e8e
+import ipywidgets as widgets
 import json
 import matplotlib.pyplot as plt
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
+from .curves import exp_hyperbolic, hyperbolic, infimum_for
+from .plots import Panel, drawable, line_styles, panel_data, panel_names, shown_params
 from io import BytesIO
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-import sys
 from numbers import Integral
-from .curves import infimum_for
-from hyperbolic_lr.plots import (
-    drawable, panel_data, _line_styles, _listed, _margins, _ours, _panels, _redraw, _rival_params
-)
 
 # %% ../nbs/api/16_explorer.ipynb #0c7dd06b
-_legend = '<span style="display:inline-block;white-space:nowrap;margin-right:.7em"><svg width="30" height="10"><line x1="0" y1="5" x2="30" y2="5" style="stroke:{0};stroke-width:{1};stroke-dasharray:{2}"/></svg> {3}</span>'
-_pre = '<pre style="user-select:all;white-space:pre-wrap;overflow-wrap:anywhere;font:12px/1.4 monospace;margin:0;padding:8px;border:1px solid #ccc;border-radius:4px" class="hyperbolic-code">{}</pre>'
+_classes = {'hyperbolic': ('HyperbolicLR', hyperbolic), 'exp-hyperbolic': ('ExpHyperbolicLR', exp_hyperbolic)}
 
-_settings = 'schedules budgets upper_bound lr infimum_lr final_lr warmup_epochs'.split()
+
+def _scheduler_code(name, N, upper_bound, lr, infimum_lr=None, final_lr=None, warmup_epochs=0):
+    low = infimum_lr if final_lr is None else final_lr
+    if name == 'none':
+        return 'torch.optim.lr_scheduler.ConstantLR(optimizer, 1)'
+    if name not in _classes:
+        params = shown_params(name, N, warmup_epochs, low)
+        args = ''.join(f', {k}={v}' for k, v in params.items())
+        return f"rivals({N})['{name}'].scheduler(optimizer, {N}, {N}{args})"
+    class_name, curve = _classes[name]
+    infimum = low if final_lr is None else infimum_for(final_lr, lr, N, upper_bound, curve, warmup_epochs)
+    warm = f', warmup_epochs={warmup_epochs}' if warmup_epochs else ''
+    return f'{class_name}(optimizer, upper_bound={upper_bound}, max_iter={N}, infimum_lr={infimum}{warm})'
+
+
+def _code(schedules, budgets, **settings):
+    "Lines that make each schedule for the first budget, one `step()` an epoch"
+    lines = ['import torch']
+    if ours := [_classes[name][0] for name in schedules if name in _classes]:
+        lines.append(f'from hyperbolic_lr import {",".join(ours)}')
+    if len(ours) < len(schedules):
+        lines.append('from hyperbolic_lr.rivals import rivals')
+    for name in schedules:
+        lines.append(f'optimizer = torch.optim.SGD(model.parameters(), lr={settings["lr"]})')
+        lines.append(f'scheduler = {_scheduler_code(name, budgets[0], **settings)}')
+    return '\n'.join(lines)
+
+# %% ../nbs/api/16_explorer.ipynb #08a96f9a
+def _code_html(code):
+    css = 'user-select:all;white-space:pre-wrap;overflow-wrap:anywhere;font:12px/1.4 monospace;margin:0;padding:8px'
+    border = 'border:1px solid #ccc;border-radius:4px'
+    return f'<pre style="{css};{border}" class="hyperbolic-code">{escape(code)}</pre>'
+
+
+def _sample_html(style, label):
+    dash = 'none' if style['linestyle'] == '-' else ' '.join(map(str, style['linestyle'][1]))
+    css = f'stroke:{style["color"]};stroke-width:{1.5 * style["linewidth"]};stroke-dasharray:{dash}'
+    line = f'<svg width="30" height="10"><line x1="0" y1="5" x2="30" y2="5" style="{css}"/></svg>'
+    return f'<span style="display:inline-block;white-space:nowrap;margin-right:.7em">{line} {label}</span>'
+
+
+def _legend_html(schedules, budgets, styles):
+    res = ''
+    for name in schedules:
+        samples = ''.join(_sample_html(styles[name, N], N) for N in budgets)
+        res += f'<span style="display:inline-block;margin-right:1.5em"><b>{name}</b>, N = {samples}</span> '
+    return res
+
+
+def _table_html(schedules, budgets, data):
+    "The rate that each schedule ends at, and its largest distance to the other budgets"
+    first, *others = budgets
+    head = ''.join(f'<th style="padding:0 .6em">distance to N = {N}</th>' for N in others)
+    rows = f'<tr><th style="text-align:left">N = {first}</th><th style="padding:0 .6em">last rate</th>{head}</tr>'
+    for name in schedules:
+        last = data['rate'][name, first][1][-1]
+        values = [f'{last:.2e}', *(f'{data["distance"][name, N][1].max():.0%}' for N in others)]
+        cells = ''.join(f'<td style="text-align:center">{o}</td>' for o in values)
+        rows += f'<tr><td>{name}</td>{cells}</tr>'
+    return f'<table style="font-size:12px;line-height:1.4">{rows}</table>'
+
+# %% ../nbs/api/16_explorer.ipynb #4a97162b
+class _Picture:
+    "A panel, and the widget that shows it as a PNG"
+
+    def __init__(self, name):
+        figure = Figure(figsize=(3.8, 2.5), dpi=110)
+        FigureCanvasAgg(figure)
+        self.panel = Panel(figure.add_axes([0.16, 0.17, 0.81, 0.73]), name)
+        layout = widgets.Layout(width='auto', flex='0 1 316px', min_width='270px')
+        self.image = widgets.Image(format='png', layout=layout)
+        self._limits_of_frame = self._frame = None
+
+    def draw(self, curves, styles, first):
+        self.panel.draw(curves, styles, first)
+        self.image.value = self._png()
+
+    def _png(self):
+        "The frame, which takes most of the time, is drawn only if the limits have changed"
+        ax, canvas = self.panel.ax, self.panel.ax.figure.canvas
+        moving, limits = [*ax.lines, ax.title], (ax.get_xlim(), ax.get_ylim())
+        for o in moving:
+            o.set_animated(True)  # left out of the frame
+        if self._limits_of_frame != limits:
+            canvas.draw()
+            self._limits_of_frame, self._frame = limits, canvas.copy_from_bbox(ax.figure.bbox)
+        canvas.restore_region(self._frame)
+        for o in moving:
+            ax.draw_artist(o)
+        png = BytesIO()
+        plt.imsave(png, canvas.buffer_rgba(), format='png', pil_kwargs=dict(compress_level=1))
+        return png.getvalue()
+
+# %% ../nbs/api/16_explorer.ipynb #e1c5145f
+def _make_controls():
+    layout = widgets.Layout(width='auto', flex='1 1 280px', min_width='260px', max_width='420px')
+    row = dict(layout=layout, style=dict(description_width='84px'))
+    rate = dict(step=0.05, readout_format='.2e', **row)
+    return dict(
+        N=widgets.IntSlider(50, 2, 500, description='N (epochs)', **row),
+        others=widgets.Text('100, 200', description='Other N', continuous_update=False, **row),
+        upper_bound=widgets.IntSlider(250, 2, 1000, description='U (epochs)', **row),
+        warmup_epochs=widgets.IntSlider(0, 0, 50, description='Warm-up', **row),
+        lr=widgets.FloatLogSlider(0.1, min=-5, max=0.5, description='Peak rate', **rate),
+        low=widgets.FloatLogSlider(1e-4, min=-8, max=0, description='Infimum', **rate),
+        end=widgets.Dropdown(options=['infimum', 'final rate'], description='Lower end', **row),
+    )
+
+
+def _make_chip(name):
+    layout = widgets.Layout(width='auto', margin='2px')
+    return widgets.ToggleButton(False, description=name, layout=layout, tooltip=f'show {name}')
+
+
+def _make_share():
+    layout = widgets.Layout(flex='1 1 240px', width='auto')
+    style = dict(description_width='50px')
+    return widgets.Text(description='Share', continuous_update=False, style=style, layout=layout)
+
+
+def _wrapped(children):
+    layout = widgets.Layout(display='flex', flex_flow='row wrap', align_items='center', width='100%')
+    return widgets.Box([*children], layout=layout)
+
+# %% ../nbs/api/16_explorer.ipynb #3dc13689
+_setting_names = 'schedules budgets upper_bound lr infimum_lr final_lr warmup_epochs'.split()
 
 
 def _short(x):
     return float(f'{x:.3g}')
 
 
-def _code(schedules, budgets, upper_bound, lr, infimum_lr=None, final_lr=None, warmup_epochs=0):
-    "Lines that make each schedule for the first budget, one `step()` an epoch"
-    N, low = budgets[0], infimum_lr if final_lr is None else final_lr
-    classes = {'hyperbolic': 'HyperbolicLR', 'exp-hyperbolic': 'ExpHyperbolicLR'}
-    ours, others = [classes[s] for s in schedules if s in classes], [s for s in schedules if s not in classes]
-    res = ['import torch']
-    if ours:
-        res.append(f'from hyperbolic_lr import {",".join(ours)}')
-    if others:
-        res.append('from hyperbolic_lr.rivals import rivals')
-    for s in schedules:
-        res.append(f'optimizer = torch.optim.SGD(model.parameters(), lr={lr})')
-        if s in classes:
-            inf = low if final_lr is None else infimum_for(final_lr, lr, N, upper_bound, _ours[s], warmup_epochs)
-            warm = f', warmup_epochs={warmup_epochs}' if warmup_epochs else ''
-            res.append(
-                f'scheduler = {classes[s]}(optimizer, upper_bound={upper_bound}, max_iter={N}, infimum_lr={inf}{warm})'
-            )
-        elif s == 'none':
-            res.append('scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, 1)')
-        else:
-            args = ''.join(f', {k}={v}' for k, v in _rival_params(s, N, warmup_epochs, low).items())
-            res.append(f"scheduler = rivals({N})['{s}'].scheduler(optimizer, {N}, {N}{args})")
-    return '\n'.join(res)
+def _check_setting_names(settings):
+    if strange := [k for k in settings if k not in _setting_names]:
+        raise ValueError(f'settings must be out of {_setting_names}, got {strange}')
+    if {'infimum_lr', 'final_lr'} <= {*settings}:
+        raise ValueError(f'settings must have an infimum_lr or a final_lr, got {settings}')
 
-# %% ../nbs/api/16_explorer.ipynb #08a96f9a
+
 class Explorer:
-    "Sliders for schedules, their pictures, and the code that makes them; the last value of a cell shows it. Arguments as `explorer`."
+    """Sliders for schedules, their pictures, and the code that makes them. The last value of a cell shows it.
 
-    def __init__(self, **settings):
-        import ipywidgets as w
+    ValueError, TypeError or ImportError as `panel_data`; ValueError for what no slider can be set to."""
 
-        row = dict(
-            layout=w.Layout(width='auto', flex='1 1 280px', min_width='260px', max_width='420px'),
-            style=dict(description_width='84px'),
-        )
-        self.controls = dict(
-            N=w.IntSlider(50, 2, 500, description='N (epochs)', **row),
-            others=w.Text('100, 200', description='Other N', continuous_update=False, **row),
-            upper_bound=w.IntSlider(250, 2, 1000, description='U (epochs)', **row),
-            warmup_epochs=w.IntSlider(0, 0, 50, description='Warm-up', **row),
-            lr=w.FloatLogSlider(0.1, min=-5, max=0.5, step=0.05, description='Peak rate', readout_format='.2e', **row),
-            low=w.FloatLogSlider(1e-4, min=-8, max=0, step=0.05, description='Infimum', readout_format='.2e', **row),
-            end=w.Dropdown(options=['infimum', 'final rate'], description='Lower end', **row),
-        )
-        self.chips = {
-            k: w.ToggleButton(
-                k in _ours, description=k, layout=w.Layout(width='auto', margin='2px'), tooltip=f'show {k}'
-            )
-            for k in drawable
-        }
-        self.reset_button, self.share = (
-            w.Button(description='Reset', icon='undo', layout=w.Layout(width='90px')),
-            w.Text(
-                description='Share',
-                continuous_update=False,
-                style=dict(description_width='50px'),
-                layout=w.Layout(flex='1 1 240px', width='auto'),
-            ),
-        )
-        self.message, self.legend, self.code_view, self.table = (w.HTML() for _ in range(4))
-        self.images = {
-            k: w.Image(format='png', layout=w.Layout(width='auto', flex='0 1 316px', min_width='270px'))
-            for k in _panels
-        }
-        self._axes, self._frames, self.lines, self._busy, self._infimum, self.code = (
-            {},
-            {},
-            {k: {} for k in _panels},
-            False,
-            1e-4,
-            '',
-        )  # lines: {panel: {(schedule, budget): Line2D}}
-        for k in _panels:
-            fig = Figure(figsize=(3.8, 2.5), dpi=110)
-            FigureCanvasAgg(fig)
-            self._axes[k] = fig.add_axes([0.16, 0.17, 0.81, 0.73])
-            _margins(self._axes[k], k, 50)
-        wrap = w.Layout(display='flex', flex_flow='row wrap', align_items='center', width='100%')
-        self.widget = w.VBox(
-            [
-                w.Box([*self.controls.values()], layout=wrap),
-                w.Box([*self.chips.values()], layout=wrap),
-                self.message,
-                self.legend,
-                w.Box([*self.images.values()], layout=wrap),
-                self.table,
-                self.code_view,
-                w.Box([self.reset_button, self.share], layout=wrap),
-            ],
-            layout=w.Layout(width='100%', overflow='hidden'),
-        )
-        self.set(**settings)
+    def __init__(
+        self,
+        schedules: str | Iterable[str] = ('hyperbolic', 'exp-hyperbolic'),  # Names out of `drawable()`, or one
+        budgets: int | Iterable[int] = (50, 100, 200),  # N, and the numbers of epochs to compare it with
+        upper_bound: int = 250,  # U of the hyperbolic schedules, in epochs, at least the longest budget
+        lr: float = 0.1,  # Peak rate, from 1e-5 to 3.16; rates are rounded to three digits
+        infimum_lr: float | None = None,  # Lower end, from 1e-8 to 1; None takes 1e-4, or `final_lr`
+        final_lr: float | None = None,  # Rate at which every budget ends, instead of `infimum_lr`
+        warmup_epochs: int = 0,  # Linear warm-up, in epochs
+    ) -> None:
+        self.controls = _make_controls()
+        self.chips = {name: _make_chip(name) for name in drawable()}
+        self._pictures = {name: _Picture(name) for name in panel_names}
+        self.images = {name: o.image for name, o in self._pictures.items()}
+        self.lines = {name: o.panel.lines for name, o in self._pictures.items()}
+        self.message, self.legend, self.code_view, self.table = (widgets.HTML() for _ in range(4))
+        self.reset_button = widgets.Button(description='Reset', icon='undo', layout=widgets.Layout(width='90px'))
+        self.share, self.code = _make_share(), ''
+        self.widget = self._arranged()
+        self._busy, self._infimum = False, 1e-4  # the infimum to come back to from a final rate
+
+        ends = dict(infimum_lr=1e-4 if infimum_lr is None and final_lr is None else infimum_lr, final_lr=final_lr)
+        given = {k: v for k, v in ends.items() if v is not None}
+        lengths = dict(budgets=budgets, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
+        self._apply(dict(schedules=schedules, lr=lr) | lengths | given)
         self._start = self.settings
+        self._listen()
+
+    def _arranged(self):
+        "All widgets in a column, whose rows wrap on a narrow screen"
+        rows = [
+            _wrapped(self.controls.values()),
+            _wrapped(self.chips.values()),
+            self.message,
+            self.legend,
+            _wrapped(self.images.values()),
+            self.table,
+            self.code_view,
+            _wrapped([self.reset_button, self.share]),
+        ]
+        return widgets.VBox(rows, layout=widgets.Layout(width='100%', overflow='hidden'))
+
+    def _listen(self):
         for o in [*self.controls.values(), *self.chips.values()]:
-            o.observe(self._moved, 'value')
-        self.share.observe(self._pasted, 'value')
+            o.observe(self._on_move, 'value')
+        self.share.observe(self._on_paste, 'value')
         self.reset_button.on_click(lambda _: self.reset())
 
     def _ipython_display_(self):
@@ -138,153 +223,125 @@ class Explorer:
 
     @property
     def settings(self) -> dict:
-        "What the widgets say, in the names of `explorer` and `plot_schedules`; ValueError if the other N are no numbers"
+        "What the widgets say, in the names of `Explorer`'s arguments. ValueError unless the other N are numbers."
         c = self.controls
+        text = c['others'].value
         try:
-            others = [int(o) for o in c['others'].value.replace(',', ' ').split()]
+            others = [int(o) for o in text.replace(',', ' ').split()]
         except ValueError:
-            raise ValueError(f'Other N must be whole numbers with commas between, got {c["others"].value!r}') from None
-        return (
-            dict(
-                schedules=[k for k, o in self.chips.items() if o.value],
-                budgets=[*dict.fromkeys([c['N'].value, *others])],
-                upper_bound=c['upper_bound'].value,
-                lr=_short(c['lr'].value),
-            )
-            | {'infimum_lr' if c['end'].value == 'infimum' else 'final_lr': _short(c['low'].value)}
-            | dict(warmup_epochs=c['warmup_epochs'].value)
-        )
+            raise ValueError(f'Other N must be whole numbers with commas between, got {text!r}') from None
+        end = 'infimum_lr' if c['end'].value == 'infimum' else 'final_lr'
+        return {
+            'schedules': [name for name, chip in self.chips.items() if chip.value],
+            'budgets': [*dict.fromkeys([c['N'].value, *others])],
+            'upper_bound': c['upper_bound'].value,
+            'lr': _short(c['lr'].value),
+            end: _short(c['low'].value),
+            'warmup_epochs': c['warmup_epochs'].value,
+        }
 
-    def set(self, **settings):
-        "Change some settings. ValueError, TypeError or ImportError as `panel_data`, before anything is changed."
+    def set(
+        self,
+        **settings,  # Some arguments of `Explorer`
+    ) -> None:
+        "Change some settings. Errors as `Explorer`, before anything is changed."
         now = self.settings
         if 'final_lr' in settings or 'infimum_lr' in settings:
             now = {k: v for k, v in now.items() if k not in ('final_lr', 'infimum_lr')}
-        self._set(now | settings)
+        self._apply(now | settings)
 
-    def reset(self):
+    def reset(self) -> None:
         "Back to the settings that it was made with"
-        self._set(self._start)
+        self._apply(self._start)
 
-    def _set(self, settings):
-        if strange := [k for k in settings if k not in _settings]:
-            raise ValueError(f'settings must be out of {_settings}, got {strange}')
-        if {'infimum_lr', 'final_lr'} <= {*settings}:
-            raise ValueError(f'settings must have an infimum_lr or a final_lr, got {settings}')
-        s = settings | dict(schedules=_listed(settings['schedules']), budgets=_listed(settings['budgets']))
-        panel_data(**s)
-        self._check(s)
-        low, c = s.get('final_lr', s.get('infimum_lr')), self.controls
+    def _apply(self, settings):
+        _check_setting_names(settings)
+        data = panel_data(**settings)
+        self._check_ranges(settings)
+        schedules, budgets = (list(dict.fromkeys(o)) for o in zip(*data['rate']))
+        with self._unobserved():
+            self._move_widgets(settings | dict(schedules=schedules, budgets=budgets))
+        self._show()
+
+    def _check_ranges(self, settings):
+        for k in 'upper_bound', 'warmup_epochs':
+            if not isinstance(settings[k], Integral):
+                raise ValueError(f'{k} must be a whole number of epochs, got {settings[k]!r}')
+        for k, slider in dict(lr='lr', infimum_lr='low', final_lr='low').items():
+            low, high = (10 ** getattr(self.controls[slider], o) for o in ('min', 'max'))
+            if k in settings and not low <= settings[k] <= high:
+                raise ValueError(f'{k} must be from {low:.3g} to {high:.3g}, got {settings[k]}')
+
+    @contextmanager
+    def _unobserved(self) -> Iterator[None]:
+        "Widgets can be changed here without a new picture for each"
         self._busy = True
         try:
-            for k, v in dict(N=s['budgets'][0], upper_bound=s['upper_bound'], warmup_epochs=s['warmup_epochs']).items():
-                c[k].max = max(c[k].max, v)
-                c[k].value = v
-            c['others'].value = ', '.join(map(str, s['budgets'][1:]))
-            c['lr'].value, c['low'].value, c['end'].value = s['lr'], low, 'final rate' if 'final_lr' in s else 'infimum'
-            for k, o in self.chips.items():
-                o.value = k in s['schedules']
+            yield
         finally:
             self._busy = False
-        s = self.settings
-        self._show(s, panel_data(**s))
 
-    def _check(self, s):
-        for k in 'upper_bound', 'warmup_epochs':
-            if not isinstance(s[k], Integral):
-                raise ValueError(f'{k} must be a whole number of epochs, got {s[k]!r}')
-        for k, slider in dict(lr='lr', infimum_lr='low', final_lr='low').items():
-            lo, hi = (10 ** getattr(self.controls[slider], o) for o in ('min', 'max'))
-            if k in s and not lo <= s[k] <= hi:
-                raise ValueError(f'{k} must be from {lo:.3g} to {hi:.3g}, got {s[k]}')
+    def _move_widgets(self, settings):
+        c, (first, *others) = self.controls, settings['budgets']
+        lengths = {k: settings[k] for k in ('upper_bound', 'warmup_epochs')}
+        for k, v in dict(N=first, **lengths).items():
+            c[k].max = max(c[k].max, v)
+            c[k].value = v
+        c['others'].value = ', '.join(map(str, others))
+        c['lr'].value = settings['lr']
+        is_final = 'final_lr' in settings
+        c['low'].value = settings['final_lr' if is_final else 'infimum_lr']
+        c['end'].value = 'final rate' if is_final else 'infimum'
+        for name, chip in self.chips.items():
+            chip.value = name in settings['schedules']
 
-    def _moved(self, change):
+    def _on_move(self, change):
         if self._busy:
             return
         if change['owner'] is self.controls['end']:
-            self._flip(change['new'])
+            self._switch_end(change['new'])
         try:
-            s = self.settings
-            if {*s['schedules']} - {*_ours} and 'hyperbolic_lr.rivals' not in sys.modules:
-                self.message.value = 'Loading the rivals, once …'
-            self._show(s, panel_data(**s))
+            self._show()
         except (ValueError, TypeError, ImportError) as e:
             self._explain(e)
-            self.code, self.code_view.value = '', ''
+            self.code = self.code_view.value = ''
 
-    def _flip(self, end):
+    def _switch_end(self, end):
         "Start with a final rate that all can reach, and come back to the infimum from before"
-        low, ends = (
-            self.controls['low'],
-            [o.get_data()[1][-1] for (k, b), o in self.lines['rate'].items() if b == self.controls['N'].value],
-        )
-        self._busy = True
-        try:
+        low, N = self.controls['low'], self.controls['N'].value
+        with self._unobserved():
             if end == 'infimum':
                 low.value = self._infimum
             else:
-                self._infimum, low.value = low.value, min(_short(1.01 * max(ends, default=low.value)), 1)
-        finally:
-            self._busy = False
+                self._infimum = low.value
+                last = [o.get_data()[1][-1] for (_, budget), o in self.lines['rate'].items() if budget == N]
+                low.value = min(_short(1.01 * max(last, default=low.value)), 1)
 
-    def _pasted(self, change):
+    def _on_paste(self, change):
         if self._busy:
             return
         try:
-            s = json.loads(change['new'])
-            if not isinstance(s, dict):
+            settings = json.loads(change['new'])
+            if not isinstance(settings, dict):
                 raise ValueError(f'settings must be a JSON object, got {change["new"]}')
-            self.set(**s)
+            self.set(**settings)
         except (ValueError, TypeError, ImportError) as e:
             self._explain(e)
 
     def _explain(self, e):
         self.message.value = f'<span style="color:#d55e00"><b>Not drawn:</b> {escape(str(e))}</span>'
 
-    def _show(self, s, data):
-        styles, first = _line_styles(s['schedules'], s['budgets']), s['budgets'][0]
-        for k, ax in self._axes.items():
-            _redraw(ax, self.lines[k], k, data[k], styles, first)
-            self.images[k].value = self._paint(k, ax)
-        self._busy = True
-        try:
+    def _show(self):
+        "Bring pictures and texts to the settings"
+        s = self.settings
+        schedules, budgets = s['schedules'], s['budgets']
+        data, styles = panel_data(**s), line_styles(schedules, budgets)
+        for name, picture in self._pictures.items():
+            picture.draw(data[name], styles, budgets[0])
+        with self._unobserved():
             self.share.value = json.dumps(s, separators=(',', ':'))
-        finally:
-            self._busy = False
         self.code = _code(**s)
         self.controls['low'].description = 'Infimum' if 'infimum_lr' in s else 'Final rate'
-        self.message.value, self.code_view.value = '', _pre.format(escape(self.code))
-        self._tell(s, data, styles)
-
-    def _paint(self, k, ax):
-        "A PNG of the panel; its frame is only drawn if it has changed"
-        canvas, frame, moving = ax.figure.canvas, (ax.get_xlim(), ax.get_ylim(), ax.figure.dpi), [*ax.lines, ax.title]
-        for o in moving:
-            o.set_animated(True)  # left out of the frame
-        if self._frames.get(k, [None])[0] != frame:
-            canvas.draw()
-            self._frames[k] = frame, canvas.copy_from_bbox(ax.figure.bbox)
-        canvas.restore_region(self._frames[k][1])
-        for o in moving:
-            ax.draw_artist(o)
-        buf = BytesIO()
-        plt.imsave(buf, canvas.buffer_rgba(), format='png', pil_kwargs=dict(compress_level=1))
-        return buf.getvalue()
-
-    def _tell(self, s, data, styles):
-        first, res = s['budgets'][0], []
-        dash = lambda o: 'none' if o == '-' else ' '.join(map(str, o[1]))
-        line = lambda o, b: _legend.format(o['color'], 1.5 * o['linewidth'], dash(o['linestyle']), b)
-        self.legend.value = ''.join(
-            f'<span style="display:inline-block;margin-right:1.5em"><b>{k}</b>, N = {"".join(line(styles[k, b], b) for b in s["budgets"])}</span> '
-            for k in s['schedules']
-        )
-        head = ''.join(f'<th style="padding:0 .6em">distance to N = {b}</th>' for b in s['budgets'][1:])
-        for k in s['schedules']:
-            far = ''.join(
-                f'<td style="text-align:center">{data["distance"][k, b][1].max():.0%}</td>' for b in s['budgets'][1:]
-            )
-            res.append(
-                f'<tr><td>{k}</td><td style="text-align:center">{data["rate"][k, first][1][-1]:.2e}</td>{far}</tr>'
-            )
-        self.table.value = f'<table style="font-size:12px;line-height:1.4"><tr><th style="text-align:left">N = {first}</th><th style="padding:0 .6em">last rate</th>{head}</tr>{"".join(res)}</table>'
+        self.message.value, self.code_view.value = '', _code_html(self.code)
+        self.legend.value = _legend_html(schedules, budgets, styles)
+        self.table.value = _table_html(schedules, budgets, data)

@@ -9,51 +9,67 @@ __all__ = ['TensorLoader']
 
 # %% ../nbs/api/03_loader.ipynb #85a749c9
 import torch
+from collections.abc import Iterable, Iterator
 from numbers import Integral
 from fastai.data.load import DataLoader
 from torch.utils.data import TensorDataset
 
 # %% ../nbs/api/03_loader.ipynb #cb227933
 class TensorLoader(DataLoader):
-    "Batches of tensors that fit in memory, sliced whole where they lie. Hooks for single items and for collation are not called; `after_batch` is."
+    """Batches of tensors that fit in memory, sliced whole where they lie
+
+    Hooks for single items and for collation are not called; `after_batch` is. TypeError for a data set that is neither
+    a `TensorDataset` nor a tuple of tensors, ValueError for tensors of several lengths or a `bs` below 1.
+    """
+
+    dataset: TensorDataset
 
     def __init__(
         self,
-        dataset,  # A `TensorDataset`, or a tuple of tensors of one length
+        dataset: TensorDataset | tuple[torch.Tensor, ...] | list[torch.Tensor],  # Tensors of one length
         bs: int = 64,  # Items in a batch
         shuffle: bool = False,  # A new order in each epoch? It depends on the seed of Python's `random`, as in fastai
         drop_last: bool = False,  # Leave out a last batch that is not full?
-        device=None,  # Device to move the tensors to; None leaves them where they are
+        device: str | torch.device | None = None,  # Device to move the tensors to; None leaves them where they are
         **kwargs,  # As for fastai's `DataLoader`
     ):
         if not isinstance(bs, Integral) or bs < 1:
             raise ValueError(f'bs must be an integer of at least 1, got {bs!r}')
         if not isinstance(dataset, TensorDataset):
-            dataset = TensorDataset(*_checked(dataset))
+            _check_tensors(dataset)
+            dataset = TensorDataset(*dataset)
         super().__init__(dataset, bs=int(bs), shuffle=shuffle, drop_last=drop_last, **{**kwargs, 'num_workers': 0})
         self.to(dataset.tensors[0].device if device is None else device)
 
-    def to(self, device):
+    def to(
+        self,
+        device: str | torch.device,  # Where the batches are to lie
+    ) -> None:
         "Move the tensors to `device`"
-        self.dataset, self.device = TensorDataset(*(o.to(device) for o in self.dataset.tensors)), device
+        self.dataset = TensorDataset(*(tensor.to(device) for tensor in self.dataset.tensors))
+        self.device = device
 
-    def create_batches(self, samps):
+    def create_batches(
+        self,
+        samps: Iterable[int],  # Indices of the items, in the order in which they come
+    ) -> Iterator[tuple[torch.Tensor, ...]]:  # Batches before `after_batch`
+        "Slice the tensors into batches"
         idxs = torch.tensor(list(samps), dtype=torch.long, device=self.dataset.tensors[0].device)
-        for o in idxs.split(self.bs):
-            if len(o) == self.bs or len(o) and not self.drop_last:
-                yield tuple(t[o] for t in self.dataset.tensors)
+        for batch in idxs.split(self.bs):
+            full = len(batch) == self.bs
+            if full or (len(batch) and not self.drop_last):
+                yield tuple(tensor[batch] for tensor in self.dataset.tensors)
 
     def __iter__(self):
         self.randomize()
         self.before_iter()
-        for b in self.create_batches(self.get_idxs()):
-            yield self.after_batch(b)
+        for batch in self.create_batches(self.get_idxs()):
+            yield self.after_batch(batch)
         self.after_iter()
 
 # %% ../nbs/api/03_loader.ipynb #ad55f903
-def _checked(tensors):
+def _check_tensors(tensors):
     if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(o, torch.Tensor) for o in tensors):
         raise TypeError(f'dataset must be a TensorDataset or a tuple of tensors, got {type(tensors).__name__}')
     if len({len(o) for o in tensors}) > 1:
         raise ValueError(f'the tensors must have one length, got {[len(o) for o in tensors]}')
-    return tensors

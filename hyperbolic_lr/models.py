@@ -10,11 +10,12 @@ __all__ = ['Seq2Seq', 'DeepONet', 'TraONet', 'simple_cnn', 'resnet18', 'ViT']
 # %% ../nbs/api/04_models.ipynb #47f5d6ec
 import torch
 import torch.nn.functional as F
+from collections.abc import Iterator
 from torch import nn
 
-# %% ../nbs/api/04_models.ipynb #5ccc99a4
+# %% ../nbs/api/04_models.ipynb #1cf80dda
 class Seq2Seq(nn.Module):
-    "LSTM encoder, and an LSTM decoder that starts from zero and feeds on its own output: (batch, time) -> (batch, horizon)"
+    "LSTM encoder, and an LSTM decoder that starts from zero and feeds on its own output"
 
     def __init__(
         self,
@@ -23,63 +24,79 @@ class Seq2Seq(nn.Module):
         n_layers: int = 3,  # Layers of the encoder, and of the decoder
     ):
         super().__init__()
-        self.horizon, self.encoder = horizon, nn.LSTM(1, hidden, n_layers, batch_first=True)
+        self.horizon = horizon
+        self.encoder = nn.LSTM(1, hidden, n_layers, batch_first=True)
         self.decoder = nn.ModuleList(nn.LSTMCell(hidden if i else 1, hidden) for i in range(n_layers))
         self.out = nn.Linear(hidden, 1)
 
-    def forward(self, x):
-        _, state = self.encoder(x[..., None])
-        state, y, res = [*zip(*state)], x.new_zeros(len(x), 1), []
+    def forward(
+        self,
+        x: torch.Tensor,  # History, (batch, time)
+    ) -> torch.Tensor:  # Forecast, (batch, horizon)
+        _, (hidden, cell) = self.encoder(x[..., None])
+        state = list(zip(hidden, cell))  # of each layer
+        y = x.new_zeros(len(x), 1)
+        forecast = []
         for _ in range(self.horizon):
-            for i, cell in enumerate(self.decoder):
-                y, _ = state[i] = cell(y, state[i])
+            for i, layer in enumerate(self.decoder):
+                state[i] = layer(y, state[i])
+                y = state[i][0]
             y = self.out(y)
-            res.append(y)
-        return torch.cat(res, 1)
+            forecast.append(y)
+        return torch.cat(forecast, 1)
 
-# %% ../nbs/api/04_models.ipynb #f8882c8e
-def _mlp(n_in, n_out, width, depth):
-    dims = [n_in] + [width] * depth
-    return nn.Sequential(
-        *(l for i, o in zip(dims, dims[1:]) for l in (nn.Linear(i, o), nn.GELU())), nn.Linear(width, n_out)
-    )
+# %% ../nbs/api/04_models.ipynb #71f8350d
+def _mlp(n_in: int, n_out: int, width: int, depth: int) -> nn.Sequential:
+    "`depth` hidden layers of `width`, with GELU"
+    sizes = [n_in] + [width] * depth
+    layers: list[nn.Module] = []
+    for before, after in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(before, after), nn.GELU()]
+    return nn.Sequential(*layers, nn.Linear(width, n_out))
 
 
 class DeepONet(nn.Module):
-    "Deep operator network (arXiv 1910.03193) on shared points: (batch, sensors) -> (batch, points)"
+    "Deep operator network (arXiv 1910.03193) whose output is wanted at the same points for every sample"
+
+    y: torch.Tensor
 
     def __init__(
         self,
-        y,  # (points,), where the output is wanted: the same for every sample
+        y: torch.Tensor,  # Where the output is wanted, (points,)
         n_sensors: int = 100,  # Where the input function is known
         width: int = 1024,  # Of a hidden layer
         depth: int = 6,  # Hidden layers of the branch, and of the trunk
         n_basis: int = 50,  # Basis functions
     ):
         super().__init__()
-        self.branch, self.trunk, self.bias = (
-            _mlp(n_sensors, n_basis, width, depth),
-            _mlp(1, n_basis, width, depth),
-            nn.Parameter(torch.zeros(1)),
-        )
+        self.branch = _mlp(n_sensors, n_basis, width, depth)
+        self.trunk = _mlp(1, n_basis, width, depth)
+        self.bias = nn.Parameter(torch.zeros(1))
         self.register_buffer('y', y[:, None], persistent=False)
 
-    def forward(self, u):
+    def forward(
+        self,
+        u: torch.Tensor,  # Input function, (batch, sensors)
+    ) -> torch.Tensor:  # Output function, (batch, points)
         return self.branch(u) @ self.trunk(self.y).T + self.bias
 
-# %% ../nbs/api/04_models.ipynb #10e1d325
-def _positions(n, d):
-    "Sinusoidal positions (arXiv 1706.03762)"
+# %% ../nbs/api/04_models.ipynb #481638a7
+def _positions(n: int, d: int) -> torch.Tensor:
+    "Sinusoidal positions (arXiv 1706.03762), (n, d)"
     t = torch.arange(n)[:, None] * 1e4 ** (-torch.arange(0, d, 2) / d)
     return torch.stack([t.sin(), t.cos()], -1).flatten(1)
 
 
 class TraONet(nn.Module):
-    "Transformer operator network: an encoder of the input function, a decoder of the points: (batch, sensors) -> (batch, points)"
+    "Transformer operator network: an encoder of the input function, a decoder of the points"
+
+    y: torch.Tensor
+    pos_u: torch.Tensor
+    pos_y: torch.Tensor
 
     def __init__(
         self,
-        y,  # (points,), where the output is wanted: the same for every sample
+        y: torch.Tensor,  # Where the output is wanted, (points,): the same for every sample
         n_sensors: int = 100,  # Where the input function is known
         d_model: int = 128,  # Width
         n_heads: int = 2,  # Attention heads
@@ -87,53 +104,75 @@ class TraONet(nn.Module):
         n_layers: int = 3,  # Layers of the encoder, and of the decoder
     ):
         super().__init__()
-        kw = dict(d_model=d_model, nhead=n_heads, dim_feedforward=d_ff, dropout=0.0, batch_first=True)
-        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(**kw), n_layers)
-        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(**kw), n_layers)
-        self.embed_u, self.embed_y, self.out = nn.Linear(1, d_model), nn.Linear(1, d_model), nn.Linear(d_model, 1)
-        for k, v in dict(y=y[:, None], pos_u=_positions(n_sensors, d_model), pos_y=_positions(len(y), d_model)).items():
-            self.register_buffer(k, v, persistent=False)
+        encoder_layer = nn.TransformerEncoderLayer(d_model, n_heads, d_ff, dropout=0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(encoder_layer, n_layers)
+        decoder_layer = nn.TransformerDecoderLayer(d_model, n_heads, d_ff, dropout=0.0, batch_first=True)
+        self.decoder = nn.TransformerDecoder(decoder_layer, n_layers)
+        self.embed_u = nn.Linear(1, d_model)
+        self.embed_y = nn.Linear(1, d_model)
+        self.out = nn.Linear(d_model, 1)
+        self.register_buffer('y', y[:, None], persistent=False)
+        self.register_buffer('pos_u', _positions(n_sensors, d_model), persistent=False)
+        self.register_buffer('pos_y', _positions(len(y), d_model), persistent=False)
 
-    def forward(self, u):
-        query = (self.embed_y(self.y) + self.pos_y).expand(len(u), -1, -1)
-        return self.out(self.decoder(query, self.encoder(self.embed_u(u[..., None]) + self.pos_u)))[..., 0]
+    def forward(
+        self,
+        u: torch.Tensor,  # Input function, (batch, sensors)
+    ) -> torch.Tensor:  # Output function, (batch, points)
+        memory = self.encoder(self.embed_u(u[..., None]) + self.pos_u)
+        query = self.embed_y(self.y) + self.pos_y
+        return self.out(self.decoder(query.expand(len(u), -1, -1), memory))[..., 0]
 
-# %% ../nbs/api/04_models.ipynb #f2f6f519
+# %% ../nbs/api/04_models.ipynb #b3696d38
 def simple_cnn(
     width: int = 128,  # Channels
     hidden: int = 512,  # Of the linear layer
-) -> nn.Sequential:  # From 32x32 images in three channels to ten classes
+) -> nn.Sequential:  # From (batch, 3, 32, 32) to (batch, 10)
     "Three times convolution, ReLU and max-pool, then two linear layers"
-    convs = [l for i in (3, width, width) for l in (nn.Conv2d(i, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))]
-    return nn.Sequential(*convs, nn.Flatten(), nn.Linear(16 * width, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+    layers: list[nn.Module] = []
+    for n_in in (3, width, width):
+        layers += [nn.Conv2d(n_in, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * width, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+
+
+def _conv_norm(n_in: int, n_out: int, stride: int, size: int = 3) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False), nn.BatchNorm2d(n_out))
 
 
 class _Block(nn.Module):
-    def __init__(self, n_in, n_out, stride):
+    "Residual block (5)"
+
+    def __init__(self, n_in: int, n_out: int, stride: int):
         super().__init__()
+        self.body = nn.Sequential(_conv_norm(n_in, n_out, stride), nn.ReLU(), _conv_norm(n_out, n_out, 1))
+        same_shape = stride == 1 and n_in == n_out
+        self.skip = nn.Identity() if same_shape else _conv_norm(n_in, n_out, stride, size=1)
 
-        def conv(i, stride, size=3):
-            return nn.Sequential(nn.Conv2d(i, n_out, size, stride, size // 2, bias=False), nn.BatchNorm2d(n_out))
-
-        self.body = nn.Sequential(conv(n_in, stride), nn.ReLU(), conv(n_out, 1))
-        self.skip = nn.Identity() if stride == 1 and n_in == n_out else conv(n_in, stride, 1)
-
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(self.body(x) + self.skip(x))
+
+
+def _stages(width: int) -> Iterator[nn.Module]:
+    "Four times two blocks; each stage but the first halves the size and doubles the channels"
+    n_in = width
+    for i in range(4):
+        n_out = width * 2**i
+        yield _Block(n_in, n_out, stride=2 if i else 1)
+        yield _Block(n_out, n_out, stride=1)
+        n_in = n_out
 
 
 def resnet18(
     width: int = 64,  # Channels of the first stage; each next one has twice as many
-) -> nn.Sequential:  # From 32x32 images in three channels to ten classes
+) -> nn.Sequential:  # From (batch, 3, 32, 32) to (batch, 10)
     "ResNet-18 (arXiv 1512.03385) for small images: a 3x3 stem, no max-pool"
-    dims = [width] + [width * 2**i for i in range(4)]
-    blocks = [b for i, (a, o) in enumerate(zip(dims, dims[1:])) for b in (_Block(a, o, 2 if i else 1), _Block(o, o, 1))]
+    blocks = list(_stages(width))  # before the stem: a seed gives the weights of the stored experiments in this order
     stem = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, 10))
 
 
 class ViT(nn.Module):
-    "A small vision transformer (arXiv 2010.11929) for 32x32 images, pre-norm, with a class token and learned positions"
+    "A small vision transformer (arXiv 2010.11929), pre-norm, with a class token and learned positions"
 
     def __init__(
         self,
@@ -143,7 +182,8 @@ class ViT(nn.Module):
         n_heads: int = 3,  # Attention heads
     ):
         super().__init__()
-        self.patches, self.token = nn.Conv2d(3, width, patch, patch), nn.Parameter(torch.zeros(1, 1, width))
+        self.patches = nn.Conv2d(3, width, patch, patch)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.positions = nn.Parameter(0.02 * torch.randn(1, (32 // patch) ** 2 + 1, width))
         layer = nn.TransformerEncoderLayer(
             width, n_heads, 4 * width, dropout=0.0, activation='gelu', batch_first=True, norm_first=True
@@ -151,7 +191,10 @@ class ViT(nn.Module):
         self.layers = nn.TransformerEncoder(layer, depth, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Linear(width, 10)
 
-    def forward(self, x):
-        x = self.patches(x).flatten(2).mT
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
-        return self.head(self.layers(x)[:, 0])
+    def forward(
+        self,
+        x: torch.Tensor,  # Images, (batch, 3, 32, 32)
+    ) -> torch.Tensor:  # Logits, (batch, 10)
+        tokens = self.patches(x).flatten(2).mT
+        tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], 1) + self.positions
+        return self.head(self.layers(tokens)[:, 0])

@@ -1,4 +1,4 @@
-"""Tune each schedule on a short run, freeze what was found, and train longer and longer: in parallel, on a store that survives a kill
+"""Tune on a short run, freeze what was found, and train for longer, on a store that survives a kill
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/protocol.html.md"""
 
@@ -7,22 +7,33 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/protocol.html.md"""
 # %% auto #0
 __all__ = ['Run', 'fingerprint', 'train', 'Store', 'Protocol']
 
-# %% ../nbs/api/15_protocol.ipynb #b32c1287
-import hashlib, json, math, platform, random, sqlite3, time, traceback, uuid, warnings
+# %% ../nbs/api/15_protocol.ipynb #9c19350d
+import hashlib
+import json
+import math
+import platform
+import random
+import sqlite3
+import time
+import traceback
+import uuid
+import warnings
 import numpy as np
 import optuna
 import pandas as pd
 import torch
-from collections.abc import Callable
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.progress import ProgressCallback
+from fastai.learner import Learner, Recorder
 from fastai.torch_core import set_seed
-from fastcore.basics import listify, patch
+from fastcore.basics import listify
 from filelock import FileLock, Timeout
 from importlib.metadata import version
 from joblib import Parallel, delayed
 from numbers import Integral
+from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 from pathlib import Path
 from tqdm import tqdm
@@ -31,164 +42,205 @@ from zlib import crc32
 from .results import Results
 from .rivals import Rival, rivals
 
-# %% ../nbs/api/15_protocol.ipynb #ef6df53c
+# %% ../nbs/api/15_protocol.ipynb #13a8488c
 class Run(NamedTuple):
     "What determines a training run, besides the Learner: two runs that are equal here give equal numbers"
 
-    schedule: str  # Name of the rival
+    schedule: str  # Name of the schedule
     budget: int  # Epochs to train
     seed: int  # Of the weights and the order of the batches
-    tuned_at: int  # Budget, in epochs, at which `params` were tuned
+    tuned_at: int  # Budget, in epochs, at which `params` were tuned; some schedules scale their rate by it
     params: dict  # Hyper-parameters by name, 'lr' among them
 
     @property
-    def key(self):
+    def key(self) -> str:
+        "The run's name in a store: 16 hexadecimal digits, the same whatever the order of `params`"
         return hashlib.sha256(json.dumps(self, sort_keys=True).encode()).hexdigest()[:16]
 
-# %% ../nbs/api/15_protocol.ipynb #0cb1f133
+# %% ../nbs/api/15_protocol.ipynb #b463bf6a
 def fingerprint(
     model: torch.nn.Module,  # Any model
 ) -> str:  # 16 hexadecimal digits
     "A hash of every parameter and buffer of `model`, bit by bit"
-    h = hashlib.sha256()
-    for k, v in model.state_dict().items():
-        if isinstance(v, torch.Tensor):
-            h.update(k.encode() + v.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return h.hexdigest()[:16]
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            raw = value.detach().cpu().contiguous().view(-1).view(torch.uint8)
+            digest.update(name.encode() + raw.numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 # %% ../nbs/api/15_protocol.ipynb #d09190f1
 class _StopDiverged(Callback):
     "Ends a fit after an epoch with a loss that is not finite"
 
-    order = 55  # after the recorder
+    order = Recorder.order + 5  # its `after_epoch` has the losses that the Recorder has just written
 
     def after_epoch(self):
-        if not all(
-            math.isfinite(o) for o in self.recorder.values[-1][: self.recorder.metric_names.index('valid_loss')]
-        ):
+        # the names begin with 'epoch', the values do not: this is one past the validation loss
+        end = self.recorder.metric_names.index('valid_loss')
+        if not all(math.isfinite(o) for o in self.recorder.values[-1][:end]):
             raise CancelFitException()
 
 # %% ../nbs/api/15_protocol.ipynb #b39d378e
-def _machine(device):
+# State of the module, since it must be one for all callers in the process. It is a dict and no lock, since joblib
+# pickles functions of a notebook together with the globals that they use, and a lock cannot be pickled.
+_running: dict[str, object] = {}
+
+
+@contextmanager
+def _one_run_at_a_time():
+    me = object()
+    while _running.setdefault('run', me) is not me:
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        del _running['run']
+
+
+@contextmanager
+def _torch_threads(n):
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _seed_loaders(learn, seed):
+    rng = random.Random(seed)
+    for loader in learn.dls.loaders:
+        loader.rng = random.Random(rng.randint(0, 2**32 - 1))
+
+# %% ../nbs/api/15_protocol.ipynb #b83cdbd1
+def _device_name(device):
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')
-    names = (
-        [o.split(':')[1].strip() for o in info.read_text().splitlines() if o.startswith('model name')]
-        if info.exists()
-        else []
-    )
-    return names[0] if names else platform.processor()
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [o.split(':')[1].strip() for o in lines if o.startswith('model name')]
+    return models[0] if models else platform.processor()
 
 
-_running = {}  # one run at a time in a process, since its threads share the random generators; a lock could not be pickled
+def _recorded(learn):
+    "Curves, epochs and machine of a fit that has ended"
+    recorder = learn.recorder
+    metrics = [o for o in recorder.metric_names if o not in ('epoch', 'time')]
+    curves = {k: [float(o) for o in values] for k, values in zip(metrics, zip(*recorder.values))}
+    curves['lr'] = [float(o) for o in recorder.lrs[:: len(learn.dls.train)]]
+    device = next(learn.model.parameters()).device
+    return dict(curves=curves, epochs=len(recorder.values), machine=_device_name(device))
 
 
+def _status(curves, epochs, budget):
+    if not all(math.isfinite(curves[k][-1]) for k in ('train_loss', 'valid_loss')):
+        return 'diverged'
+    if epochs == budget:
+        return 'done'
+    raise RuntimeError(f'the fit ended after {epochs} of {budget} epochs, though its loss was finite')
+
+# %% ../nbs/api/15_protocol.ipynb #e17abaa6
 def train(
-    make_learner: Callable,  # Takes a seed, returns a fastai Learner
+    make_learner: Callable[[int], Learner],  # Takes a seed, returns a fastai Learner
     rival: Rival,  # What to train under
     run: Run,  # Budget, seed and hyper-parameters
     by: str = 'batch',  # When the rate changes: every 'batch' or every 'epoch'
     threads: int = 1,  # Threads of PyTorch; the last bits of a result depend on them
 ) -> dict:  # status, curves {metric: [value of each epoch]}, epochs, seconds, init, error, machine
-    "Train once. A loss that is not finite ends it with status 'diverged', an exception with 'failed' and the traceback as `error`."
-    me = object()
-    while _running.setdefault('run', me) is not me:
-        time.sleep(0.01)
-    try:
-        return _train(make_learner, rival, run, by, threads)
-    finally:
-        del _running['run']
+    """Train once
 
-
-def _train(make_learner, rival, run, by, threads):
-    res, before, start = (
-        dict(status='failed', curves={}, epochs=0, init='', error='', machine=''),
-        torch.get_num_threads(),
-        time.perf_counter(),
-    )
+    A loss that is not finite ends it with status 'diverged', an exception with 'failed' and the traceback as `error`.
+    """
+    result = dict(status='failed', curves={}, epochs=0, init='', error='', machine='')
     learn = None
-    torch.set_num_threads(threads)
-    try:
-        set_seed(run.seed)
-        learn = make_learner(run.seed)
-        res['init'] = fingerprint(learn.model)
-        rng = random.Random(run.seed)
-        for dl in learn.dls.loaders:
-            dl.rng = random.Random(rng.randint(0, 2**32 - 1))
-        set_seed(run.seed)
-        with learn.remove_cb(ProgressCallback).no_logging():
-            rival.fit(learn, run.budget, tuned_at=run.tuned_at, by=by, cbs=[_StopDiverged()], **run.params)
-        rec = learn.recorder
-        names = [o for o in rec.metric_names if o not in ('epoch', 'time')]
-        res['curves'] = {k: [float(o) for o in vs] for k, vs in zip(names, zip(*rec.values))} | {
-            'lr': [float(o) for o in rec.lrs[:: len(learn.dls.train)]]
-        }
-        res |= dict(epochs=len(rec.values), machine=_machine(next(learn.model.parameters()).device))
-        if not all(math.isfinite(res['curves'][k][-1]) for k in ('train_loss', 'valid_loss')):
-            res['status'] = 'diverged'
-        elif len(rec.values) == run.budget:
-            res['status'] = 'done'
-        else:
-            raise RuntimeError(
-                f'the fit ended after {len(rec.values)} of {run.budget} epochs, though its loss was finite'
-            )
-    except Exception:
-        res['error'] = traceback.format_exc()
-    finally:
-        torch.set_num_threads(before)
-    if learn:
-        learn.remove_cbs(
-            list(learn.cbs)
-        )  # they and the Learner refer to each other: without this the memory is freed late
-    return res | {'seconds': time.perf_counter() - start}
+    with _one_run_at_a_time(), _torch_threads(threads):
+        start = time.perf_counter()
+        try:
+            set_seed(run.seed)
+            learn = make_learner(run.seed)
+            result['init'] = fingerprint(learn.model)
+            _seed_loaders(learn, run.seed)
+            set_seed(run.seed)
+            with learn.remove_cb(ProgressCallback).no_logging():
+                rival.fit(learn, run.budget, tuned_at=run.tuned_at, by=by, cbs=[_StopDiverged()], **run.params)
+            result |= _recorded(learn)
+            result['status'] = _status(result['curves'], result['epochs'], run.budget)
+        except Exception:
+            result['error'] = traceback.format_exc()
+        if learn is not None:
+            learn.remove_cbs(list(learn.cbs))  # they and the Learner refer to each other, which frees memory late
+        return result | {'seconds': time.perf_counter() - start}
 
 
-def _job(make_learner, rival, run, by, threads):
+def _train_with_name(make_learner, rival, run, by, threads):
+    "A job for joblib, whose results come in any order"
     return run, train(make_learner, rival, run, by, threads)
 
-# %% ../nbs/api/15_protocol.ipynb #89477328
-def _versions():
-    return {'python': platform.python_version()} | {
-        k: version(k)
-        for k in 'torch fastai optuna joblib numpy scipy pandas pytorch-scheduler schedulefree prodigyopt dadaptation'.split()
-    }
+# %% ../nbs/api/15_protocol.ipynb #51332cf1
+_recorded_packages = (
+    'torch fastai optuna joblib numpy scipy pandas pytorch-scheduler schedulefree prodigyopt dadaptation'.split()
+)
+_run_columns = 'schedule budget seed tuned_at params status worker epochs seconds init error machine curves'.split()
+_result_columns = 'status epochs seconds init error machine'.split()
+_finished_statuses = 'done', 'diverged'
 
 
-_columns = 'schedule budget seed tuned_at params status worker epochs seconds init error machine curves'.split()
-_finished, _kept = ('done', 'diverged'), 'status epochs seconds init error machine'.split()
+def _made_with():
+    versions = {'python': platform.python_version()} | {k: version(k) for k in _recorded_packages}
+    return dict(versions=versions, date=time.strftime('%Y-%m-%d'))
 
-
+# %% ../nbs/api/15_protocol.ipynb #8c1c8b66
 class Store:
-    "Finished runs in a folder, one row of an SQLite file each. Processes that share it claim a run before they do it; the claim of one that has died is void."
+    """Finished runs in a folder, one row of an SQLite file each
+
+    Processes that share it claim a run before they do it; the claim of one that has died is void.
+    """
 
     def __init__(
         self,
-        folder,  # Made if it is not there
+        folder: str | Path,  # Made if it is not there
     ):
         self.folder = Path(folder).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.path, self.worker = self.folder / 'store.db', None
+        self.path = self.folder / 'store.db'
+        self.worker: str | None = None
         with self._open() as db:
-            db.execute(f'CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, {",".join(_columns)})')
+            db.execute(f'CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, {",".join(_run_columns)})')
             db.execute('CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value)')
-            db.execute("INSERT OR IGNORE INTO settings VALUES ('id', ?)", [json.dumps(uuid.uuid4().hex)])
-            made = dict(versions=_versions(), date=time.strftime('%Y-%m-%d'))
-            db.execute("INSERT OR IGNORE INTO settings VALUES ('made', ?)", [json.dumps(made)])
-            self.id, self.made = (
-                json.loads(db.execute('SELECT value FROM settings WHERE name=?', [o]).fetchone()[0])
-                for o in ('id', 'made')
-            )
+            self.id = self._setting(db, 'id', uuid.uuid4().hex)
+            self.made = self._setting(db, 'made', _made_with())
 
     @contextmanager
-    def _open(self):
+    def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as db:
             db.execute('BEGIN IMMEDIATE')
             yield db
             db.execute('COMMIT')
 
+    def _setting(self, db, name, first):
+        "A value that the first process writes"
+        db.execute('INSERT OR IGNORE INTO settings VALUES (?, ?)', [name, json.dumps(first)])
+        return json.loads(db.execute('SELECT value FROM settings WHERE name=?', [name]).fetchone()[0])
+
+    def settle(
+        self,
+        settings: dict,  # What all runs of the store have in common
+    ):
+        "Keep `settings` with a new store; ValueError if the store was made with others"
+        with self._open() as db:
+            rows = db.execute("SELECT name,value FROM settings WHERE name NOT IN ('id','made')")
+            known = {k: json.loads(v) for k, v in rows}
+            if not known:
+                db.executemany('INSERT INTO settings VALUES (?,?)', [(k, json.dumps(v)) for k, v in settings.items()])
+        for k, v in known.items():
+            if settings[k] != v:
+                raise ValueError(
+                    f'the store {self.folder} was made with {k}={v!r}, not {settings[k]!r}: use another folder'
+                )
+
     @contextmanager
-    def working(self):
+    def working(self) -> Iterator['Store']:
         "Within this context the process may claim runs; afterwards it gives back those that it has not finished"
         self.worker = uuid.uuid4().hex
         try:
@@ -202,15 +254,60 @@ class Store:
             self._lock_path(self.worker).unlink(missing_ok=True)
             self.worker = None
 
-    def _lock_path(self, name):
-        return self.folder / f'{name}.lock'
-
-    def _lock(self, name):
-        return FileLock(self._lock_path(name))
-
-    def tuning(self):
+    def tuning(self) -> AbstractContextManager:
         "A context in which no other process asks for a trial, or tells the value of one"
         return self._lock('tuning')
+
+    def claim(
+        self,
+        run: Run,  # The run to do
+    ) -> bool:  # False if it is finished, or a living process is at it
+        "Take `run` for this process"
+        with self._open() as db:
+            row = db.execute('SELECT status,worker FROM runs WHERE key=?', [run.key]).fetchone()
+            if row and self._taken(*row):
+                return False
+            db.execute(
+                'INSERT OR REPLACE INTO runs (key,schedule,budget,seed,tuned_at,params,status,worker) '
+                'VALUES (?,?,?,?,?,?,?,?)',
+                [run.key, *run[:4], json.dumps(run.params), 'running', self.worker],
+            )
+        return True
+
+    def finish(
+        self,
+        run: Run,  # A run that this process has claimed
+        result: dict,  # What `train` returned
+    ):
+        "Write the result, all of it or, if the process dies, none"
+        row = result | {'curves': json.dumps(result['curves'])}
+        assigned = ','.join(f'{k}=?' for k in row)
+        with self._open() as db:
+            db.execute(f'UPDATE runs SET {assigned} WHERE key=?', [*row.values(), run.key])
+
+    def get(
+        self,
+        runs: Iterable[Run],  # Runs that may or may not be there
+    ) -> dict[str, dict]:  # {key: record} of those that have ended
+        "The records of `runs`: 'done', 'diverged' or 'failed'"
+        query = f"SELECT {','.join(_run_columns)} FROM runs WHERE key=? AND status!='running'"
+        records = {}
+        with self._open() as db:
+            for key in {o.key for o in runs}:
+                row = db.execute(query, [key]).fetchone()
+                if row:
+                    records[key] = dict(zip(_run_columns, row))
+        for record in records.values():
+            record.update({k: json.loads(record[k]) for k in ('params', 'curves')})
+        return records
+
+    def finished(self) -> set[str]:  # Keys of the runs
+        "The runs that need not be done again"
+        with self._open() as db:
+            return {key for (key,) in db.execute("SELECT key FROM runs WHERE status IN ('done','diverged')")}
+
+    def _taken(self, status, worker):
+        return status in _finished_statuses or (status == 'running' and self._alive(worker))
 
     def _alive(self, worker):
         if worker == self.worker:
@@ -223,445 +320,460 @@ class Store:
         self._lock_path(worker).unlink(missing_ok=True)
         return False
 
-    def claim(
-        self,
-        run: Run,  # The run to do
-    ) -> bool:  # False if it is finished, or a living process is at it
-        "Take `run` for this process"
-        with self._open() as db:
-            row = db.execute('SELECT status,worker FROM runs WHERE key=?', [run.key]).fetchone()
-            if row and (row[0] in _finished or row[0] == 'running' and self._alive(row[1])):
-                return False
-            db.execute(
-                'INSERT OR REPLACE INTO runs (key,schedule,budget,seed,tuned_at,params,status,worker) VALUES (?,?,?,?,?,?,?,?)',
-                [run.key, *run[:4], json.dumps(run.params), 'running', self.worker],
-            )
-        return True
+    def _lock_path(self, name):
+        return self.folder / f'{name}.lock'
 
-    def finish(
-        self,
-        run: Run,  # A run that this process has claimed
-        result: dict,  # What `train` returned
-    ):
-        "Write the result, all of it or, if the process dies, none"
-        result = result | {'curves': json.dumps(result['curves'])}
-        with self._open() as db:
-            db.execute(f'UPDATE runs SET {",".join(f"{k}=?" for k in result)} WHERE key=?', [*result.values(), run.key])
-
-    def get(
-        self,
-        runs,  # Runs that may or may not be there
-    ) -> dict:  # {key: record as a dict} of those that have ended
-        "The records of `runs`: 'done', 'diverged' or 'failed'"
-        res = {}
-        with self._open() as db:
-            for k in {o.key for o in runs}:
-                row = db.execute(
-                    f"SELECT {','.join(_columns)} FROM runs WHERE key=? AND status!='running'", [k]
-                ).fetchone()
-                if row:
-                    res[k] = dict(zip(_columns, row))
-        return {k: o | {'params': json.loads(o['params']), 'curves': json.loads(o['curves'])} for k, o in res.items()}
-
-    def finished(self) -> set:  # Keys of the runs
-        "The runs that need not be done again"
-        with self._open() as db:
-            return {k for (k,) in db.execute("SELECT key FROM runs WHERE status IN ('done','diverged')")}
-
-    def settle(
-        self,
-        settings: dict,  # What all runs of the store have in common
-    ):
-        "Keep `settings` with a new store; ValueError if the store was made with others"
-        with self._open() as db:
-            known = {
-                k: json.loads(v)
-                for k, v in db.execute("SELECT name,value FROM settings WHERE name NOT IN ('id','made')")
-            }
-            if not known:
-                db.executemany('INSERT INTO settings VALUES (?,?)', [(k, json.dumps(v)) for k, v in settings.items()])
-        for k, v in known.items():
-            if settings[k] != v:
-                raise ValueError(
-                    f'the store {self.folder} was made with {k}={v!r}, not {settings[k]!r}: use another folder'
-                )
+    def _lock(self, name):
+        return FileLock(self._lock_path(name))
 
 # %% ../nbs/api/15_protocol.ipynb #3b214e60
-def _name(f):
-    "What a function is called, for the settings; other values as they are printed"
-    if hasattr(f, 'func'):
-        return (
-            f'{_name(f.func)}({", ".join([*map(_name, f.args), *(f"{k}={_name(v)}" for k, v in f.keywords.items())])})'
-        )
-    if callable(f) and hasattr(f, '__qualname__'):
-        return f'{f.__module__}.{f.__qualname__}'
-    if ' at 0x' in repr(f):
+def _lasting_name(value):
+    "What a function is called, for the settings of a store; other values as they are printed"
+    if hasattr(value, 'func'):  # a partial
+        args = [_lasting_name(o) for o in value.args]
+        keywords = [f'{k}={_lasting_name(v)}' for k, v in value.keywords.items()]
+        return f'{_lasting_name(value.func)}({", ".join(args + keywords)})'
+    if callable(value) and hasattr(value, '__qualname__'):
+        return f'{value.__module__}.{value.__qualname__}'
+    if ' at 0x' in repr(value):
         raise ValueError(
-            f'the store could not know {f!r} again: use a function, or give its class a __repr__ that says what it is'
+            f'the store could not know {value!r} again: '
+            'use a function, or give its class a __repr__ that says what it is'
         )
-    return repr(f)
+    return repr(value)
 
 
-def _numbers(name, x):
-    x = list(x)
-    if not x or len(set(x)) < len(x) or not all(isinstance(o, Integral) and o >= 0 for o in x):
-        raise ValueError(f'{name} must be different integers of at least 0, one or more, got {x}')
-    return [int(o) for o in x]
+def _distinct_integers(name, values):
+    values = list(values)
+    if not values or len(set(values)) < len(values) or not all(isinstance(o, Integral) and o >= 0 for o in values):
+        raise ValueError(f'{name} must be different integers of at least 0, one or more, got {values}')
+    return [int(o) for o in values]
 
 
+def _positive_integer(name, value):
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f'{name} must be an integer of at least 1, got {value!r}')
+    return int(value)
+
+
+def _one_of_two(name, value, choices):
+    if value not in choices:
+        raise ValueError(f'{name} must be {choices[0]!r} or {choices[1]!r}, got {value!r}')
+    return value
+
+
+def _longest(longest, largest_budget):
+    if longest is not None and not longest >= largest_budget:
+        raise ValueError(f'longest must be at least the largest budget {largest_budget}, got {longest}')
+    return longest or largest_budget
+
+
+def _chosen_names(must, known, every, names):
+    if every:
+        return list(known)
+    names = listify(names)
+    if strange := [o for o in names if o not in known]:
+        raise ValueError(f'{must} out of {list(known)}, got {strange}')
+    return names
+
+
+def _checked_schedules(schedules):
+    if not schedules:
+        raise ValueError('schedules must be one or more, got none')
+    for name, rival in schedules.items():
+        if not isinstance(rival, Rival):
+            raise TypeError(f'schedules[{name!r}] must be a Rival, got {rival!r}')
+        if 'lr' not in rival.space:
+            raise ValueError(f"schedules[{name!r}].space must have the peak rate 'lr', got {list(rival.space)}")
+    return schedules
+
+
+def _chosen_schedules(schedules, longest):
+    if isinstance(schedules, dict):
+        return _checked_schedules(dict(schedules))
+    known = rivals(longest)
+    names = _chosen_names('schedules must be', list(known), schedules is None, schedules)
+    return _checked_schedules({o: known[o] for o in names})
+
+# %% ../nbs/api/15_protocol.ipynb #72eff3f1
 class Protocol:
-    "Tunes schedules at the smallest budget, freezes what was found, and trains at every budget with every seed. ValueError or TypeError for what does not fit."
+    """Tunes schedules at the smallest budget, freezes what was found, and trains at every budget with every seed
+
+    ValueError if a number is out of range, a name is not known, or the store was made with other settings; TypeError if
+    `make_learner` cannot be called or a schedule is no `Rival`.
+    """
 
     def __init__(
         self,
-        make_learner: Callable,  # Takes a seed, returns a fastai Learner whose weights and batches follow from it
-        schedules=None,  # Names of `rivals`, or a dict {name: Rival}; None takes all rivals
-        budgets=(10, 20, 40, 80),  # Epochs to train
-        seeds=range(5),  # One run each per schedule and budget
+        # Takes a seed, returns a fastai Learner whose weights and batches follow from it
+        make_learner: Callable[[int], Learner],
+        # Names of `rivals`, or a dict {name: Rival}; None takes all rivals
+        schedules: str | Iterable[str] | dict[str, Rival] | None = None,
+        budgets: Iterable[int] = (10, 20, 40, 80),  # Epochs to train
+        seeds: Iterable[int] = range(5),  # One run each per schedule and budget
         trials: int = 20,  # Hyper-parameters to try per schedule
-        tune_seeds=None,  # Seeds of a trial, whose value is the mean over them; None takes `seeds`
-        retune=(),  # Names of the schedules that are tuned at every budget, for the oracle; True takes all
+        # Seeds of a trial, whose value is the mean over them; None takes `seeds`. Name them if seeds may be added
+        tune_seeds: Iterable[int] | None = None,
+        # Names of the schedules that are tuned at every budget, for the oracle; True takes all
+        retune: str | Iterable[str] | bool = (),
         metric: str = 'valid_loss',  # What to tune for: its last value
         mode: str = 'min',  # Is less better ('min') or more ('max')?
-        store='runs',  # Folder of the results; the next run on it goes on from there
-        storage=None,  # URL of an Optuna storage that machines share for tuning; None keeps the trials in `store`
+        store: str | Path = 'runs',  # Folder of the results; the next run on it goes on from there
+        # URL of an Optuna storage that machines share for tuning; None keeps the trials in `store`
+        storage: str | None = None,
         by: str = 'batch',  # When rates change: every 'batch' or every 'epoch'
         threads: int = 1,  # Threads of PyTorch in a run
         sampler_seed: int = 42,  # Of Optuna's TPE
-        longest: int = None,  # The longest run in mind, in epochs, on which some search spaces depend; None takes the largest budget. Name it if larger budgets may follow on the same store
+        # The longest run in mind, in epochs: name it if larger budgets may follow. None takes the largest budget
+        longest: int | None = None,
     ):
         if not callable(make_learner):
             raise TypeError(f'make_learner must be a function of a seed, got {make_learner!r}')
-        self.budgets, self.seeds = sorted(_numbers('budgets', budgets)), _numbers('seeds', seeds)
-        self.tune_seeds = self.seeds if tune_seeds is None else _numbers('tune_seeds', tune_seeds)
+        self.make_learner = make_learner
+        self.budgets = sorted(_distinct_integers('budgets', budgets))
         if self.budgets[0] < 1:
             raise ValueError(f'budgets must be at least one epoch, got {self.budgets}')
-        if not isinstance(trials, Integral) or trials < 1:
-            raise ValueError(f'trials must be an integer of at least 1, got {trials!r}')
-        if not isinstance(threads, Integral) or threads < 1:
-            raise ValueError(f'threads must be an integer of at least 1, got {threads!r}')
-        if longest is not None and not longest >= self.budgets[-1]:
-            raise ValueError(f'longest must be at least the largest budget {self.budgets[-1]}, got {longest}')
-        if mode not in ('min', 'max'):
-            raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-        if by not in ('batch', 'epoch'):
-            raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
-        self.schedules = dict(schedules) if isinstance(schedules, dict) else self._chosen(schedules, longest)
-        if not self.schedules:
-            raise ValueError('schedules must be one or more, got none')
-        for k, v in self.schedules.items():
-            if not isinstance(v, Rival):
-                raise TypeError(f'schedules[{k!r}] must be a Rival, got {v!r}')
-            if 'lr' not in v.space:
-                raise ValueError(f"schedules[{k!r}].space must have the peak rate 'lr', got {list(v.space)}")
-        self.retune = list(self.schedules) if retune is True else listify(retune)
-        if strange := [o for o in self.retune if o not in self.schedules]:
-            raise ValueError(f'retune must name schedules out of {list(self.schedules)}, got {strange}')
-        self.make_learner, self.trials, self.metric, self.mode, self.by, self.threads, self.sampler_seed = (
-            make_learner,
-            int(trials),
-            metric,
-            mode,
-            by,
-            int(threads),
-            sampler_seed,
-        )
-        self._common = dict(
-            make_learner=_name(make_learner),
-            metric=metric,
-            mode=mode,
-            by=by,
-            threads=threads,
-            tune_seeds=self.tune_seeds,
-            sampler_seed=sampler_seed,
-        )
+        self.seeds = _distinct_integers('seeds', seeds)
+        self.tune_seeds = self.seeds if tune_seeds is None else _distinct_integers('tune_seeds', tune_seeds)
+        self.trials = _positive_integer('trials', trials)
+        self.metric, self.mode = metric, _one_of_two('mode', mode, ('min', 'max'))
+        self.by = _one_of_two('by', by, ('batch', 'epoch'))
+        self.threads = _positive_integer('threads', threads)
+        self.sampler_seed, self.storage = sampler_seed, storage
+        self.schedules = _chosen_schedules(schedules, _longest(longest, self.budgets[-1]))
+        self.retune = _chosen_names('retune must name schedules', self.schedules, retune is True, retune)
+        self.shared_settings = self._shared_settings()
         self.store = Store(store)
-        self.store.settle(self._common)
-        self.storage = storage
+        self.store.settle(self.shared_settings)
 
-    def _chosen(self, names, longest):
-        known = rivals(longest or self.budgets[-1])
-        if names is None:
-            return known
-        if strange := [o for o in listify(names) if o not in list(known)]:
-            raise ValueError(f'schedules must be out of {list(known)}, got {strange}')
-        return {o: known[o] for o in listify(names)}
+    def _shared_settings(self):
+        "What all runs of a store have in common"
+        names = 'metric mode by threads tune_seeds sampler_seed'.split()
+        return {'make_learner': _lasting_name(self.make_learner)} | {k: getattr(self, k) for k in names}
+
+    def run(
+        self,
+        # Runs at once, each in its own process; -1 for as many as there are cores, or workers of joblib's backend
+        jobs: int = 1,
+        progress: bool = True,  # Show a bar?
+    ) -> Results:  # Everything there is
+        "Tune, then train every schedule at every budget with every seed. What has been done before is not done again."
+        with _session(self, jobs, progress, final=True) as session:
+            session.tune()
+            session.do(session.studies.final_runs())
+        return self.results()
+
+    def tune(
+        self,
+        jobs: int = 1,  # Runs at once, as in `run`
+        progress: bool = True,  # Show a bar?
+    ) -> pd.DataFrame:  # A row per trial
+        "Only tune"
+        with _session(self, jobs, progress, final=False) as session:
+            session.tune()
+        return self.results().trials
+
+    def results(self) -> Results:  # What is there by now
+        "The results, as far as they are finished"
+        studies = _Studies(self)
+        final = {o.key: o for o in studies.final_runs()}
+        runs = {o.key: o for o in studies.trial_runs()} | final
+        records = self.store.get(runs.values())
+        ended = [(run, records[key]) for key, run in runs.items() if key in records]
+        return Results(
+            curves=_curves_table([(run, record) for run, record in ended if run.key in final]),
+            runs=_runs_table(ended, final),
+            trials=studies.table(),
+            schedules=_schedules_table(self.schedules),
+            settings=self._settings({record['machine'] for _, record in ended}),
+        )
+
+    def _settings(self, machines):
+        "The settings of the results"
+        names = 'metric mode budgets seeds tune_seeds trials retune make_learner by threads sampler_seed'.split()
+        values = vars(self) | self.shared_settings  # which has the name of `make_learner` in place of the function
+        settings = {k: values[k] for k in names} | self.store.made
+        settings['machine'] = ', '.join(sorted(machines - {''}))
+        styles = {name: rival.style for name, rival in self.schedules.items() if rival.style}
+        return settings | ({'styles': styles} if styles else {})
+
+# %% ../nbs/api/15_protocol.ipynb #001f0d74
+def _curves_table(ended):
+    rows = [
+        (run.schedule, run.budget, run.seed, run.tuned_at, epoch, metric, value)
+        for run, record in ended
+        for metric, values in record['curves'].items()
+        for epoch, value in enumerate(values, 1)
+    ]
+    return pd.DataFrame(rows, columns='schedule budget seed tuned_at epoch metric value'.split())
+
+
+def _runs_table(ended, final):
+    rows = []
+    for run, record in ended:
+        row = run._asdict() | {k: record[k] for k in _result_columns}
+        rows.append(row | dict(params=json.dumps(run.params), final=run.key in final))
+    return pd.DataFrame(rows, columns=[*Run._fields, 'final', *_result_columns])
+
+
+def _schedules_table(schedules):
+    rows = []
+    for name, rival in schedules.items():
+        space = '; '.join(f'{k}: {v}' for k, v in rival.space.items())
+        rows.append((name, rival.source, rival.reference, space, rival.horizon))
+    return pd.DataFrame(rows, columns='name source reference space horizon'.split())
 
 # %% ../nbs/api/15_protocol.ipynb #6eab4bf1
-@patch
-def _open_studies(self: Protocol):
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    own = (
-        None
-        if self.storage
-        else {'creator': lambda: sqlite3.connect(self.store.path, timeout=60, check_same_thread=False)}
-    )  # its name may hold what has a meaning in a URL
-    with self.store.tuning():
-        storage = self._storage = optuna.storages.RDBStorage(self.storage or 'sqlite:///store.db', own)
-        res = {}
-        for name, rival in self.schedules.items():
-            space = {k: optuna.distributions.distribution_to_json(v) for k, v in rival.space.items()}
-            for n in self.budgets if name in self.retune else self.budgets[:1]:
-                study_name = f'{self._common["make_learner"]} {name}@{n}'
-                study = res[name, n] = optuna.create_study(
-                    storage=storage, study_name=study_name, direction=f'{self.mode}imize', load_if_exists=True
-                )
-                for k, v in dict(space=space, settings=self._common).items():
-                    known = study.user_attrs.get(k)
-                    if known is None:
-                        study.set_user_attr(k, v)
-                    elif known != v:
-                        raise ValueError(
-                            f'the trials of {study_name} were made with the {k} {known}, not {v}: use another store or storage'
-                        )
-    return res
+@contextmanager
+def _quiet_optuna():
+    "Optuna says in its log that each study is new; its verbosity is global, so it is set back"
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
-@patch
-def _trials(self: Protocol, study):
-    return [t for t in study.get_trials(deepcopy=False) if t.state != TrialState.FAIL][: self.trials]
+class _Studies:
+    "An Optuna study for each schedule and budget that is tuned: its trials, and the runs that follow from them"
 
+    def __init__(self, protocol):
+        self.protocol, self.store = protocol, protocol.store
+        with self.store.tuning(), _quiet_optuna():
+            self.storage = self._open_storage()
+            self.studies = {}
+            for name, rival in protocol.schedules.items():
+                for budget in protocol.budgets if name in protocol.retune else protocol.budgets[:1]:
+                    self.studies[name, budget] = self._open_study(name, budget, rival.space)
 
-@patch
-def _next_trial(self: Protocol, name, n, study):
-    "Number and params of the trial to train now; None if there are enough"
-    trials = self._trials(study)
-    for t in trials:
-        if t.state == TrialState.RUNNING:
-            if t.user_attrs.get('store') == self.store.id:
-                return t.number, t.params
-            if 'store' not in t.user_attrs and not self.storage:  # a process died while it asked
-                study.tell(t.number, state=TrialState.FAIL)
-                return self._next_trial(name, n, study)
-    if len(trials) == self.trials:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=max(self.trials // 3, 1),
-            seed=crc32(f'{self.sampler_seed} {name}@{n} {len(trials)}'.encode()),
+    def _open_storage(self):
+        if self.protocol.storage:
+            return optuna.storages.RDBStorage(self.protocol.storage)
+        connect = lambda: sqlite3.connect(self.store.path, timeout=60, check_same_thread=False)
+        # a path may hold what has a meaning in a URL, so the URL is for show
+        return optuna.storages.RDBStorage('sqlite:///store.db', {'creator': connect})
+
+    def _open_study(self, name, budget, space):
+        settings = self.protocol.shared_settings
+        study_name = f'{settings["make_learner"]} {name}@{budget}'
+        study = optuna.create_study(
+            storage=self.storage,
+            study_name=study_name,
+            direction=f'{self.protocol.mode}imize',
+            load_if_exists=True,
         )
-    trial = study.ask(self.schedules[name].space)
-    trial.set_user_attr('store', self.store.id)
-    return trial.number, trial.params
+        for k, v in dict(space={p: distribution_to_json(d) for p, d in space.items()}, settings=settings).items():
+            known = study.user_attrs.get(k)
+            if known is None:
+                study.set_user_attr(k, v)
+            elif known != v:
+                raise ValueError(
+                    f'the trials of {study_name} were made with the {k} {known}, not {v}: use another store or storage'
+                )
+        return study
+
+    def close(self):
+        self.storage.remove_session()  # which keeps the file locked if Ctrl-C came while it was reading
+
+    def trials(self, key):
+        "The trials of a study that count, finished or not"
+        trials = self.studies[key].get_trials(deepcopy=False)
+        return [o for o in trials if o.state != TrialState.FAIL][: self.protocol.trials]
+
+    def completed(self, key):
+        return [o for o in self.trials(key) if o.state == TrialState.COMPLETE]
+
+    def running(self, key):
+        return [o for o in self.trials(key) if o.state == TrialState.RUNNING]
+
+    def next_trial(self, key):
+        "Number and params of the trial to train now; None if there are enough"
+        self._give_up_half_asked(key)
+        for trial in self.running(key):
+            if trial.user_attrs.get('store') == self.store.id:
+                return trial.number, trial.params
+        n_trials = len(self.trials(key))
+        return self._ask(key, n_trials) if n_trials < self.protocol.trials else None
+
+    def _give_up_half_asked(self, key):
+        "A trial without a store: a process died while it asked. On a shared storage another machine may be asking."
+        if not self.protocol.storage:
+            for trial in self.running(key):
+                if 'store' not in trial.user_attrs:
+                    self.studies[key].tell(trial.number, state=TrialState.FAIL)
+
+    def _ask(self, key, n_trials):
+        name, budget = key
+        study, protocol = self.studies[key], self.protocol
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
+            study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=max(protocol.trials // 3, 1),
+                seed=crc32(f'{protocol.sampler_seed} {name}@{budget} {n_trials}'.encode()),
+            )
+        trial = study.ask(protocol.schedules[name].space)
+        trial.set_user_attr('store', self.store.id)
+        return trial.number, trial.params
+
+    def tell(self, key, number, value):
+        with self.store.tuning():
+            self.studies[key].tell(number, value, skip_if_finished=True)
+
+    def best(self):
+        "{(schedule, budget): trial} where tuning is complete"
+        sign = 1 if self.protocol.mode == 'min' else -1
+        completed = {key: self.completed(key) for key in self.studies}
+        return {
+            key: min(trials, key=lambda o: (sign * o.value, o.number))
+            for key, trials in completed.items()
+            if len(trials) == self.protocol.trials
+        }
+
+    def runs_of(self, key, params):
+        "The runs of one trial"
+        name, budget = key
+        return [Run(name, budget, seed, budget, params) for seed in self.protocol.tune_seeds]
+
+    def trial_runs(self):
+        "The runs of all trials"
+        trials = [(key, trial) for key in self.studies for trial in self.trials(key)]
+        return [run for key, trial in trials for run in self.runs_of(key, trial.params)]
+
+    def final_runs(self):
+        "The frozen and the retuned runs, as far as tuning is complete"
+        runs = {}
+        for (name, tuned_at), trial in self.best().items():
+            for budget in self.protocol.budgets if tuned_at == self.protocol.budgets[0] else [tuned_at]:
+                for seed in self.protocol.seeds:
+                    run = Run(name, budget, seed, tuned_at, trial.params)
+                    runs[run.key] = run
+        return list(runs.values())
+
+    def table(self):
+        best = {key: trial.number for key, trial in self.best().items()}
+        rows = [
+            (*key, i, trial.value, trial.state.name, json.dumps(trial.params), trial.number == best.get(key))
+            for key in self.studies
+            for i, trial in enumerate(self.trials(key))
+        ]
+        return pd.DataFrame(rows, columns='schedule budget number value state params best'.split())
 
 # %% ../nbs/api/15_protocol.ipynb #791273d1
-@patch
-def _value(self: Protocol, record):
-    value = record['curves'][self.metric][-1] if record['status'] == 'done' else math.nan
-    return value if math.isfinite(value) else math.inf if self.mode == 'min' else -math.inf
+def _check_metric(metric, result):
+    "ValueError if a run that is done has not measured what is tuned for"
+    if result['status'] == 'done' and metric not in result['curves']:
+        raise ValueError(f'metric must be one of {list(result["curves"])}, got {metric!r}')
 
 
-@patch
-def _tune(self: Protocol):
-    open_ = dict(self._studies)
-    while open_:
-        with self.store.tuning():
-            trials = {k: self._next_trial(*k, o) for k, o in open_.items()}
-        runs = {k: [Run(*k, seed, k[1], t[1]) for seed in self.tune_seeds] for k, t in trials.items() if t}
-        self._do([o for rs in runs.values() for o in rs])
-        for k, rs in runs.items():
-            records = self.store.get(rs)
-            if any(o['status'] == 'failed' for o in records.values()):
-                del open_[k]
-            else:
-                with self.store.tuning():
-                    open_[k].tell(
-                        trials[k][0], float(np.mean([self._value(o) for o in records.values()])), skip_if_finished=True
-                    )
-        elsewhere = 0
-        for k in [k for k, t in trials.items() if not t]:
-            if any(t.state == TrialState.RUNNING for t in self._trials(open_[k])):
-                elsewhere += 1
-            else:
-                del open_[k]
-        if elsewhere and not runs:
-            self._bar.set_postfix_str(f'waiting for {elsewhere} trials of another machine')
-            time.sleep(5)
-
-# %% ../nbs/api/15_protocol.ipynb #767520ce
-@patch
-def _best(self: Protocol):
-    "{(schedule, budget): params} where tuning is complete"
-    res = {}
-    for k, study in self._studies.items():
-        trials = self._trials(study)
-        if sum(t.state == TrialState.COMPLETE for t in trials) < self.trials:
-            continue
-        sign = 1 if self.mode == 'min' else -1
-        res[k] = min(trials, key=lambda t: (sign * t.value, t.number))
-    return res
+def _objective(metric, mode, record):
+    "What a trial is told for one run: the last value of the metric, or the worst there is"
+    value = record['curves'][metric][-1] if record['status'] == 'done' else math.nan
+    if math.isfinite(value):
+        return value
+    return math.inf if mode == 'min' else -math.inf
 
 
-@patch
-def _final(self: Protocol):
-    res, first = {}, self.budgets[0]
-    for (name, n), t in self._best().items():
-        for budget in self.budgets if n == first else [n]:
-            for seed in self.seeds:
-                run = Run(name, budget, seed, n, t.params)
-                res[run.key] = run
-    return list(res.values())
-
-# %% ../nbs/api/15_protocol.ipynb #4cfdbf86
-@patch
-def _do(self: Protocol, runs):
-    "Do the runs that are not finished, longest first, or wait until another process has done them"
-    left, tried = {o.key: o for o in sorted(runs, key=lambda o: -o.budget)}, set()
-    while True:
-        for k in self.store.finished() & left.keys():
-            self._bar.total -= left.pop(k).budget
-        if not left.keys() - tried:
-            break
-        claimed = (o for o in list(left.values()) if o.key not in tried and self.store.claim(o))
-        todo = (delayed(_job)(self.make_learner, self.schedules[o.schedule], o, self.by, self.threads) for o in claimed)
-        none = True
-        for run, res in Parallel(self._jobs, return_as='generator_unordered', batch_size=1, pre_dispatch='n_jobs')(
-            todo
-        ):
-            self.store.finish(run, res)
-            self._report(run, res)
-            tried.add(run.key)
-            left.pop(run.key)
-            none = False
-        if none:
-            time.sleep(0.5)  # they are being done elsewhere
+def _log_line(run, result, metric):
+    value = result['curves'].get(metric, [math.nan])[-1] if result['curves'] else math.nan
+    return (
+        f'{time.strftime("%Y-%m-%d %H:%M:%S")} {run.key} {run.schedule} at {run.budget} epochs, seed {run.seed}, '
+        f'tuned at {run.tuned_at}: {result["status"]}, {metric} {value:.6g} in {result["seconds"]:.2f} s'
+    )
 
 
-@patch
-def _report(self: Protocol, run, res):
-    if res['status'] == 'done' and self.metric not in res['curves']:
-        raise ValueError(f'metric must be one of {list(res["curves"])}, got {self.metric!r}')
-    if res['status'] == 'failed':
-        self._failed[run.key] = f'{run}: {res["error"].splitlines()[-1]}'
-    value = res['curves'].get(self.metric, [math.nan])[-1] if res['curves'] else math.nan
-    line = f'{time.strftime("%Y-%m-%d %H:%M:%S")} {run.key} {run.schedule} at {run.budget} epochs, seed {run.seed}, tuned at {run.tuned_at}: {res["status"]}, {self.metric} {value:.6g} in {res["seconds"]:.2f} s'
-    with (self.store.folder / 'log.txt').open('a') as f:
-        f.write(line + ('' if not res['error'] else '\n' + res['error'].rstrip()) + '\n')
-    self._runs_done += 1
-    self._bar.set_postfix_str(f'{self._runs_done} runs', refresh=False)
-    self._bar.update(run.budget)
+class _Session:
+    "What one call of `run` or `tune` does: runs, and the trials that they are for"
 
-# %% ../nbs/api/15_protocol.ipynb #76ae059a
-@patch
+    def __init__(self, protocol, studies, jobs, bar):
+        self.protocol, self.store, self.studies, self.jobs, self.bar = protocol, protocol.store, studies, jobs, bar
+        self.failures = {}  # {key of a run: what went wrong}
+        self.n_done = 0
+
+    def tune(self):
+        open_keys = list(self.studies.studies)
+        while open_keys:
+            with self.store.tuning():
+                asked = {key: self.studies.next_trial(key) for key in open_keys}
+            trials = {key: trial for key, trial in asked.items() if trial}
+            runs = {key: self.studies.runs_of(key, params) for key, (_, params) in trials.items()}
+            self.do([run for group in runs.values() for run in group])
+            going_on = [key for key, (number, _) in trials.items() if self._tell(key, number, runs[key])]
+            elsewhere = [key for key in open_keys if key not in trials and self.studies.running(key)]
+            open_keys = [key for key in open_keys if key in going_on or key in elsewhere]
+            if elsewhere and not runs:
+                self.bar.set_postfix_str(f'waiting for {len(elsewhere)} trials of another machine')
+                time.sleep(5)
+
+    def _tell(self, key, number, runs):
+        "Tell a study the mean over the seeds of a trial; False if a run has failed"
+        records = self.store.get(runs)
+        ended = [records[o.key] for o in runs if o.key in records and records[o.key]['status'] != 'failed']
+        if len(ended) < len(runs):
+            return False
+        values = [_objective(self.protocol.metric, self.protocol.mode, o) for o in ended]
+        self.studies.tell(key, number, float(np.mean(values)))
+        return True
+
+    def do(self, runs):
+        "Do the runs that are not finished, longest first, or wait until another process has done them"
+        left = {o.key: o for o in sorted(runs, key=lambda o: -o.budget)}
+        parallel = Parallel(self.jobs, return_as='generator_unordered', batch_size=1, pre_dispatch='n_jobs')
+        while True:
+            for key in self.store.finished() & left.keys():
+                self.bar.total -= left.pop(key).budget
+            if not left:
+                return
+            n_left = len(left)
+            for run, result in parallel(self._claimed_jobs(list(left.values()))):
+                self.store.finish(run, result)
+                _check_metric(self.protocol.metric, result)
+                self._note(run, result)
+                del left[run.key]
+            if len(left) == n_left:
+                time.sleep(0.5)  # they are being done elsewhere
+
+    def _claimed_jobs(self, runs):
+        protocol = self.protocol
+        for run in runs:
+            if self.store.claim(run):
+                rival = protocol.schedules[run.schedule]
+                yield delayed(_train_with_name)(protocol.make_learner, rival, run, protocol.by, protocol.threads)
+
+    def _note(self, run, result):
+        "A line in the log, a step of the bar"
+        error = result['error'].rstrip()
+        if result['status'] == 'failed':
+            self.failures[run.key] = f'{run}: {error.splitlines()[-1]}'
+        line = _log_line(run, result, self.protocol.metric)
+        with (self.store.folder / 'log.txt').open('a') as f:
+            f.write(line + (f'\n{error}' if error else '') + '\n')
+        self.n_done += 1
+        self.bar.set_postfix_str(f'{self.n_done} runs', refresh=False)
+        self.bar.update(run.budget)
+
+# %% ../nbs/api/15_protocol.ipynb #f7143d86
+def _epochs_to_tune(protocol, studies):
+    missing = {key: protocol.trials - len(studies.completed(key)) for key in studies.studies}
+    return sum(budget * len(protocol.tune_seeds) * n for (_, budget), n in missing.items())
+
+
+def _final_epochs(protocol):
+    frozen = sum(protocol.budgets) * len(protocol.schedules)
+    retuned = sum(protocol.budgets[1:]) * len(protocol.retune)
+    return (frozen + retuned) * len(protocol.seeds)
+
+
 @contextmanager
-def _session(self: Protocol, jobs, progress, final):
-    self._jobs, self._failed, self._runs_done, self._studies = jobs, {}, 0, self._open_studies()
-    left = sum(
-        n * len(self.tune_seeds) * (self.trials - sum(t.state == TrialState.COMPLETE for t in self._trials(o)))
-        for (_, n), o in self._studies.items()
-    )
-    if final:
-        left += sum(self.budgets) * len(self.seeds) * len(self.schedules) + sum(self.budgets[1:]) * len(
-            self.seeds
-        ) * len(self.retune)
-    with self.store.working(), tqdm(total=left, unit='epoch', disable=not progress) as self._bar:
+def _session(protocol, jobs, progress, final):
+    "Holds what a session needs: the connection of the studies, the lock of the claims, the bar"
+    studies = _Studies(protocol)
+    epochs = _epochs_to_tune(protocol, studies) + (_final_epochs(protocol) if final else 0)
+    with protocol.store.working(), tqdm(total=epochs, unit='epoch', disable=not progress) as bar:
+        session = _Session(protocol, studies, jobs, bar)
         try:
-            yield
+            yield session
         finally:
-            self._storage.remove_session()  # which keeps the file locked if Ctrl-C came while it was reading
-    if self._failed:
-        warnings.warn(
-            f'{len(self._failed)} runs failed, and will be tried again next time. The first: {next(iter(self._failed.values()))}'
-        )
-
-# %% ../nbs/api/15_protocol.ipynb #6b11991e
-@patch
-def run(
-    self: Protocol,
-    jobs: int = 1,  # Runs at once, in processes of their own; -1 for as many as there are cores, or workers of joblib's present backend
-    progress: bool = True,  # Show a bar?
-) -> Results:  # Everything there is
-    "Tune, then train every schedule at every budget with every seed. What has been done before is not done again."
-    with self._session(jobs, progress, final=True):
-        self._tune()
-        self._do(self._final())
-    return self.results()
-
-
-@patch
-def tune(
-    self: Protocol,
-    jobs: int = 1,  # Runs at once, as in `run`
-    progress: bool = True,  # Show a bar?
-) -> pd.DataFrame:  # A row per trial
-    "Only tune"
-    with self._session(jobs, progress, final=False):
-        self._tune()
-    return self.results().trials
-
-
-@patch
-def results(self: Protocol) -> Results:  # What is there by now
-    "The results, as far as they are finished"
-    self._studies = self._open_studies()
-    best, final = self._best(), self._final()
-    tuning = [
-        Run(name, n, seed, n, t.params)
-        for (name, n), o in self._studies.items()
-        for t in self._trials(o)
-        for seed in self.tune_seeds
-    ]
-    runs = {o.key: o for o in [*tuning, *final]}
-    records, final = self.store.get(runs.values()), {o.key for o in final}
-    rows, curves = [], []
-    for k, run in runs.items():
-        if k not in records:
-            continue
-        o = records[k]
-        rows.append(
-            dict(zip(Run._fields, run))
-            | dict(params=json.dumps(run.params), final=k in final)
-            | {c: o[c] for c in _kept}
-        )
-        if k in final:
-            curves += [
-                (run.schedule, run.budget, run.seed, run.tuned_at, i, metric, v)
-                for metric, vs in o['curves'].items()
-                for i, v in enumerate(vs, 1)
-            ]
-    trials = [
-        dict(
-            schedule=name,
-            budget=n,
-            number=i,
-            value=t.value,
-            state=t.state.name,
-            params=json.dumps(t.params),
-            best=best.get((name, n)) is t,
-        )
-        for (name, n), o in self._studies.items()
-        for i, t in enumerate(self._trials(o))
-    ]
-    table = [
-        dict(
-            name=k,
-            source=o.source,
-            reference=o.reference,
-            space='; '.join(f'{p}: {d}' for p, d in o.space.items()),
-            horizon=o.horizon,
-        )
-        for k, o in self.schedules.items()
-    ]
-    settings = dict(
-        metric=self.metric,
-        mode=self.mode,
-        budgets=self.budgets,
-        seeds=self.seeds,
-        tune_seeds=self.tune_seeds,
-        trials=self.trials,
-        retune=self.retune,
-        make_learner=_name(self.make_learner),
-        by=self.by,
-        threads=self.threads,
-        sampler_seed=self.sampler_seed,
-        **self.store.made,
-        machine=', '.join(sorted({o['machine'] for o in rows if o['machine']})),
-    )
-    return Results(
-        pd.DataFrame(curves, columns='schedule budget seed tuned_at epoch metric value'.split()),
-        pd.DataFrame(rows, columns=[*Run._fields, 'final', *_kept]),
-        pd.DataFrame(trials, columns='schedule budget number value state params best'.split()),
-        pd.DataFrame(table),
-        settings,
-    )
+            studies.close()
+    if failures := list(session.failures.values()):
+        warnings.warn(f'{len(failures)} runs failed, and will be tried again next time. The first: {failures[0]}')

@@ -13,64 +13,183 @@ import numpy as np
 import pandas as pd
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fastcore.basics import patch
 from pathlib import Path
-from scipy.stats import t as student
+from typing import TYPE_CHECKING
 from . import sensitivity
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 # %% ../nbs/api/08_results.ipynb #15bfac5b
-_types = dict(
+_column_types = dict(
     curves=dict(schedule=str, budget=int, seed=int, epoch=int, metric=str, value=float, tuned_at=int),
-    runs=dict(
-        schedule=str,
-        budget=int,
-        seed=int,
-        tuned_at=int,
-        params=str,
-        final=bool,
-        status=str,
-        epochs=int,
-        seconds=float,
-        init=str,
-        error=str,
-    ),
+    runs=dict(schedule=str, budget=int, seed=int, tuned_at=int, params=str, final=bool, status=str)
+    | dict(epochs=int, seconds=float, init=str, error=str),
     trials=dict(schedule=str, budget=int, number=int, value=float, state=str, params=str, best=bool),
     schedules=dict(name=str, source=str, reference=str, space=str, horizon=bool),
 )
+_needed_settings = 'metric', 'mode', 'budgets', 'seeds', 'retune'
 
 
+def _typed(name, df):
+    "`df` with the types of the table `name`. ValueError if a column is missing"
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f'{name} must be a DataFrame, got {type(df).__name__}')
+    types = _column_types[name]
+    if lacks := [c for c in types if c not in df]:
+        raise ValueError(f'{name} lacks the columns {lacks}, has {list(df.columns)}')
+    return df.astype({c: o for c, o in types.items() if o is not str}).reset_index(drop=True)
+
+# %% ../nbs/api/08_results.ipynb #332ca785
 @dataclass(eq=False, repr=False)
 class Results:
-    "What a comparison of schedules over budgets has found, and how. ValueError if a column or a setting is missing."
+    "What a comparison of schedules over budgets has found. ValueError if a column or a setting is missing."
 
-    curves: pd.DataFrame  # Final runs only, a row per epoch and metric: schedule, budget, seed, epoch (from 1), metric, value, tuned_at. Metric 'lr' is the rate at the epoch's first batch
-    runs: pd.DataFrame  # A row per run: schedule, budget, seed, tuned_at, params (JSON), final (False if only for tuning), status ('done', 'diverged' or 'failed'), epochs (done), seconds, init (fingerprint of the initial weights), error
-    trials: pd.DataFrame  # A row per tuning trial: schedule, budget, number, value, state, params (JSON), best (is it the one that was taken?)
-    schedules: (
-        pd.DataFrame
-    )  # A row per schedule: name, source, reference, space (of the search, as text), horizon (must it know the budget?)
-    settings: dict  # Plain JSON: metric, mode ('min' or 'max'), budgets, seeds, retune (names), and what else is worth knowing: trials, versions, machine...
+    curves: pd.DataFrame  # Final runs only: schedule, budget, seed, tuned_at, epoch (from 1), metric ('lr' too), value
+    runs: pd.DataFrame  # schedule, budget, seed, tuned_at, params, final, status, epochs, seconds, init, error
+    trials: pd.DataFrame  # Of tuning: schedule, budget, number, value, state, params, best (the one that was taken?)
+    schedules: pd.DataFrame  # name, source, reference, space (of the search), horizon (must it know the budget?)
+    settings: dict  # JSON: metric, mode ('min' or 'max'), budgets, seeds, retune (names), trials, versions, styles...
 
     def __post_init__(self):
-        for k, types in _types.items():
-            df = getattr(self, k)
-            if not isinstance(df, pd.DataFrame):
-                raise TypeError(f'{k} must be a DataFrame, got {type(df).__name__}')
-            if lacks := [c for c in types if c not in df]:
-                raise ValueError(f'{k} lacks the columns {lacks}, has {list(df.columns)}')
-            setattr(self, k, df.astype({c: o for c, o in types.items() if o is not str}).reset_index(drop=True))
-        if lacks := [o for o in ('metric', 'mode', 'budgets', 'seeds', 'retune') if o not in self.settings]:
+        for name in _column_types:
+            setattr(self, name, _typed(name, getattr(self, name)))
+        if lacks := [o for o in _needed_settings if o not in self.settings]:
             raise ValueError(f'settings lack {lacks}, have {list(self.settings)}')
 
     def __repr__(self):
-        o = self.settings
-        return f'Results of {len(self.schedules)} schedules at budgets {o["budgets"]} with seeds {o["seeds"]}, {len(self.runs)} runs'
+        what = f'{len(self.schedules)} schedules at budgets {self.settings["budgets"]}'
+        return f'Results of {what} with seeds {self.settings["seeds"]}, {len(self.runs)} runs'
+
+    def save(
+        self,
+        folder: str | Path,  # Made if it is not there
+    ) -> None:
+        "Write four tables as CSV and settings.json, the same bytes for the same results"
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for k, f in _files.items():
+            zipped = dict(method='gzip', mtime=0) if f.endswith('gz') else None  # no time of day in the file
+            getattr(self, k).to_csv(folder / f, index=False, na_rep='NaN', lineterminator='\n', compression=zipped)
+        (folder / 'settings.json').write_text(json.dumps(self.settings, indent=1) + '\n')
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,  # Where `save` has written
+    ) -> 'Results':  # What was saved, to the last bit
+        "Read what `save` wrote. FileNotFoundError if a file is missing."
+        folder = Path(folder)
+        if lacks := [f for f in (*_files.values(), 'settings.json') if not (folder / f).is_file()]:
+            raise FileNotFoundError(f'{folder} is no folder of results: it lacks {lacks}')
+        tables = {k: _read_table(folder / f, _column_types[k]) for k, f in _files.items()}
+        return cls(**tables, settings=json.loads((folder / 'settings.json').read_text()))
+
+    @property
+    def frozen(self) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
+        "Curves of the runs with the hyper-parameters of the smallest budget"
+        return _ended_curves(self, lambda df: df['tuned_at'] == min(self.settings['budgets']))
+
+    @property
+    def retuned(self) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
+        "Curves of the schedules that were tuned at every budget, with the hyper-parameters of their own budget"
+        names = self.settings['retune']
+        return _ended_curves(self, lambda df: (df['tuned_at'] == df['budget']) & df['schedule'].isin(names))
+
+    def regret(
+        self,
+        metric: str | None = None,  # None takes that of the settings
+        mode: str | None = None,  # 'min' or 'max'; needed for another metric
+        confidence: float = 0.95,  # Of the bootstrap interval over seeds
+    ) -> pd.DataFrame:  # As `sensitivity.regret`, without the budgets that have no oracle
+        "Regret of every schedule to the oracle at every budget. ValueError for another metric without a mode."
+        metric, mode = _metric_and_mode(self, metric, mode)
+        frozen, retuned = (_tried_ends(self, df, metric) for df in (self.frozen, self.retuned))
+        both = {*frozen['budget']} & {*retuned['budget']}
+        if not both:
+            return pd.DataFrame(columns='schedule budget value oracle regret low high diverged'.split())
+        frozen, retuned = (ends[ends['budget'].isin(both)] for ends in (frozen, retuned))
+        res = sensitivity.regret(frozen, retuned, metric, mode, confidence)
+        return res.dropna(subset='regret', ignore_index=True)
+
+    def table(
+        self,
+        metric: str | None = None,  # None takes that of the settings
+        mode: str | None = None,  # 'min' or 'max'; needed for another metric
+        confidence: float = 0.95,  # Of all intervals: t over seeds, of the exponent, bootstrap of the regret
+        text: bool = False,  # As text to read, 'value [low, high]', instead of numbers?
+    ) -> pd.DataFrame:  # A row per schedule, the best at the largest budget first
+        "Final values of the frozen runs, SLCD, exponent, regret at the largest budget. ValueError as `regret`."
+        metric, mode = _metric_and_mode(self, metric, mode)
+        ends, top = _ends_by_seed(self, metric), max(self.settings['budgets'])
+        budgets = ends.columns.unique(0)
+        law = sensitivity.power_laws(self.frozen, metric, confidence)
+        loss = self.regret(metric, mode, confidence).query('budget == @top').set_index('schedule')
+        interval = dict(axis=1, result_type='expand', confidence=confidence)
+        parts = {b: ends[b].apply(_seed_interval, **interval).set_axis(_interval_columns, axis=1) for b in budgets}
+        parts['SLCD'] = sensitivity.slcd_table(self.frozen, metric).mean(axis=1, skipna=False).to_frame('value')
+        parts['exponent'] = law[['exponent', 'low', 'high']].set_axis(_interval_columns, axis=1)
+        parts['regret'] = loss[['regret', 'low', 'high']].set_axis(_interval_columns, axis=1)
+        res = pd.concat(parts, axis=1).reindex(ends.index).astype(float)
+        for column, count in _lost_runs(self).items():
+            res[column] = count
+        res = res.sort_values((top, 'value'), ascending=mode == 'min')
+        return _as_text(res, np.isfinite(ends).T.groupby(level=0).sum().T, len(self.settings['seeds'])) if text else res
+
+    def finding(
+        self,
+        confidence: float = 0.95,  # Of the interval of the lead
+    ) -> str:  # A sentence or two
+        "Which schedule is best at the largest budget without tuning again, and whether the runs tell it from the next"
+        metric, mode = _metric_and_mode(self, None, None)
+        ends, top = _tried_ends(self, self.frozen, metric), max(self.settings['budgets'])
+        wide = ends[ends['budget'] == top].pivot(index='schedule', columns='seed', values='value')
+        wide = wide.replace([np.inf, -np.inf], np.nan).dropna()
+        if wide.empty:
+            return f'No schedule has finished all its runs of {top} epochs.'
+        sign = 1 if mode == 'min' else -1
+        best, *others = (sign * wide.mean(axis=1)).sort_values().index
+        loss = self.regret(confidence=confidence).query('budget == @top').set_index('schedule')
+        what = f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(wide.loc[best].mean())}'
+        if len(loss):
+            what = f'lowest regret, {_with_limits(*loss.loc[best, ["regret", "low", "high"]])} ({metric})'
+        first = f'At {top} epochs, {best} has the {what}.'
+        if not others:
+            return first
+        gap = sensitivity.paired(sign * wide.loc[others[0]], sign * wide.loc[best], confidence)
+        return f'{first} Next is {others[0]}, behind by {_with_limits(*gap[:3])}: {_verdict(gap, wide.shape[1])}'
+
+    def compute(
+        self,
+    ) -> pd.DataFrame:  # A row per schedule, and their total; seconds are of training runs, added up
+        "Trials, runs and seconds that each schedule has had for tuning and for its final runs"
+        counts = ['trials', 'tuning runs', 'final runs']
+        res = pd.DataFrame(index=pd.Index(self.schedules['name'], name='schedule'))
+        res['trials'] = self.trials.groupby('schedule').size()
+        for purpose, final in dict(tuning=False, final=True).items():
+            seconds = self.runs[self.runs['final'] == final].groupby('schedule')['seconds']
+            res[f'{purpose} runs'], res[f'{purpose} seconds'] = seconds.size(), seconds.sum()
+        res = res.fillna(0)
+        res['seconds'] = res['tuning seconds'] + res['final seconds']
+        res.loc['total'] = res.sum()
+        return res.astype({k: int for k in counts})
+
+    def unfinished(
+        self,
+    ) -> pd.DataFrame:  # schedule, budget, tuned_at, purpose, status, error (a line), runs, seeds, epochs (done)
+        "Runs that have diverged or failed, those of the same schedule, budget and error in one row"
+        lost = self.runs[self.runs['status'] != 'done']
+        purpose = lost['final'].map({True: 'final', False: 'tuning'}).astype(str)
+        lost = lost.assign(purpose=purpose, error=lost['error'].map(_gist).astype(str))
+        groups = lost.groupby(['schedule', 'budget', 'tuned_at', 'purpose', 'status', 'error'], sort=False)
+        listed = lambda x: ', '.join(map(str, sorted({*x})))
+        return groups.agg(runs=('seed', 'size'), seeds=('seed', listed), epochs=('epochs', listed)).reset_index()
 
     def plot_curves(
         self,
         metric: str | None = None,  # None takes that of the settings
         schedules: Iterable[str] | None = None,  # Names; None takes all
-    ) -> dict:  # {schedule: matplotlib axes}
+    ) -> 'dict[str, Axes]':  # By schedule
         "Learning curves of the frozen runs, as `report.plot_curves` draws them"
         from hyperbolic_lr.report import plot_curves
 
@@ -79,7 +198,7 @@ class Results:
     def plot_rates(
         self,
         schedules: Iterable[str] | None = None,  # Names; None takes all
-    ) -> dict:  # {schedule: matplotlib axes}
+    ) -> 'dict[str, Axes]':  # By schedule
         "Learning rates of the frozen runs, as `report.plot_rates` draws them"
         from hyperbolic_lr.report import plot_rates
 
@@ -91,7 +210,7 @@ class Results:
         metric: str | None = None,  # None takes that of the settings
         mode: str | None = None,  # 'min' or 'max'; needed for another metric
         confidence: float = 0.95,  # Of the intervals
-    ):  # matplotlib axes
+    ) -> 'Axes':
         "Regret against budget, as `report.plot_regret` draws it"
         from hyperbolic_lr.report import plot_regret
 
@@ -112,236 +231,112 @@ class Results:
 
         return summary_html(self)
 
-
 # %% ../nbs/api/08_results.ipynb #8a5d1997
-_files = {k: f'{k}.csv.gz' if k == 'curves' else f'{k}.csv' for k in _types}
+_files = {k: f'{k}.csv.gz' if k == 'curves' else f'{k}.csv' for k in _column_types}
 
-
-@patch
-def save(
-    self: Results,
-    folder,  # Made if it is not there
-):
-    "Write curves.csv.gz, runs.csv, trials.csv, schedules.csv and settings.json, the same bytes for the same results"
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, f in _files.items():
-        zipped = dict(method='gzip', mtime=0) if f.endswith('gz') else None  # no time of day in the file
-        getattr(self, k).to_csv(folder / f, index=False, na_rep='NaN', lineterminator='\n', compression=zipped)
-    (folder / 'settings.json').write_text(json.dumps(self.settings, indent=1) + '\n')
-
-# %% ../nbs/api/08_results.ipynb #9884423d
-@patch(cls_method=True)
-def load(
-    cls: Results,
-    folder,  # Where `save` has written
-) -> Results:  # What was saved, to the last bit
-    "Read what `save` wrote. FileNotFoundError if a file is missing."
-    folder = Path(folder)
-    if lacks := [f for f in (*_files.values(), 'settings.json') if not (folder / f).is_file()]:
-        raise FileNotFoundError(f'{folder} is no folder of results: it lacks {lacks}')
-    dfs = {}
-    for k, f in _files.items():
-        floats = {c: o for c, o in _types[k].items() if o is float}  # Python's own reading is exact
-        dfs[k] = pd.read_csv(
-            folder / f,
-            converters=floats,
-            dtype={c: o for c, o in _types[k].items() if c not in floats},
-            keep_default_na=False,
-        )
-    return cls(**dfs, settings=json.loads((folder / 'settings.json').read_text()))
+# %% ../nbs/api/08_results.ipynb #d0083519
+def _read_table(path, types):
+    "A table as `save` has written it; Python's own reading of numbers is exact"
+    floats = {c: o for c, o in types.items() if o is float}
+    others = {c: o for c, o in types.items() if o is not float}
+    return pd.read_csv(path, converters=floats, dtype=others, keep_default_na=False)
 
 # %% ../nbs/api/08_results.ipynb #f1ddffc5
-_run = ['schedule', 'budget', 'seed', 'tuned_at']
+_run_key = ['schedule', 'budget', 'seed', 'tuned_at']
 
 
-def _ended(self, which):
-    "The curves of the runs that `which` chooses; one that is not done has NaN at its last epoch"
-    curves, runs = (o[which(o)] for o in (self.curves, self.runs[self.runs['final']]))
-    off = runs.loc[runs['status'] != 'done', _run]
-    metrics = {self.settings['metric'], *curves['metric'].unique()} - {'lr'}
-    nan = off.assign(epoch=off['budget'], value=np.nan).merge(pd.DataFrame(dict(metric=sorted(metrics))), how='cross')
-    return (
-        pd.concat([curves, nan], ignore_index=True).drop_duplicates([*_run, 'epoch', 'metric'], keep='last')
-        if len(nan)
-        else curves
-    )
-
-
-@patch(as_prop=True)
-def frozen(self: Results) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
-    "Curves of the runs with the hyper-parameters of the smallest budget"
-    return _ended(self, lambda o: o['tuned_at'] == min(self.settings['budgets']))
-
-
-@patch(as_prop=True)
-def retuned(self: Results) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
-    "Curves of the schedules that were tuned at every budget, with the hyper-parameters of their own budget"
-    return _ended(self, lambda o: (o['tuned_at'] == o['budget']) & o['schedule'].isin(self.settings['retune']))
+def _ended_curves(self, choose):
+    "The curves of the runs that `choose` takes; one that is not done has NaN at its last epoch"
+    curves = self.curves[choose(self.curves)]
+    runs = self.runs[self.runs['final']]
+    lost = runs.loc[choose(runs) & (runs['status'] != 'done'), _run_key]
+    if lost.empty:
+        return curves
+    metrics = sorted({self.settings['metric'], *curves['metric'].unique()} - {'lr'})
+    missing = lost.assign(epoch=lost['budget'], value=np.nan).merge(pd.DataFrame(dict(metric=metrics)), how='cross')
+    both = pd.concat([curves, missing], ignore_index=True)
+    return both.drop_duplicates([*_run_key, 'epoch', 'metric'], keep='last')
 
 # %% ../nbs/api/08_results.ipynb #d99f150a
-def _goal(self, metric, mode):
-    "Metric and mode, the settings' by default"
-    s = self.settings
-    if metric in (None, s['metric']):
-        metric, mode = s['metric'], mode or s['mode']
+def _metric_and_mode(self, metric, mode):
+    "Metric and mode, by default those of the settings. ValueError if another metric comes without a mode"
+    if metric in (None, self.settings['metric']):
+        metric, mode = self.settings['metric'], mode or self.settings['mode']
     if mode not in ('min', 'max'):
         raise ValueError(f"mode must be 'min' or 'max' for the metric {metric!r}, got {mode!r}")
     return metric, mode
 
 
-def _ends(self, df, metric):
+def _tried_ends(self, df, metric):
     "Final values of `metric` in long form, where all seeds have been tried"
     if not (df['metric'] == metric).any():
         return df[:0]
-    o = sensitivity.final_values(df, metric)
-    return o[o.groupby(['schedule', 'budget'])['seed'].transform('nunique') == len(self.settings['seeds'])].assign(
-        epoch=o['budget'], metric=metric
-    )
-
-
-@patch
-def regret(
-    self: Results,
-    metric: str = None,  # None takes that of the settings
-    mode: str = None,  # 'min' or 'max'; needed for another metric
-    confidence: float = 0.95,  # Of the bootstrap interval over seeds
-) -> pd.DataFrame:  # As `sensitivity.regret`, without the budgets that have no oracle
-    "Regret of every schedule to the oracle at every budget. ValueError if `mode` is needed."
-    metric, mode = _goal(self, metric, mode)
-    f, r = (_ends(self, o, metric) for o in (self.frozen, self.retuned))
-    both = {*f['budget'].unique()} & {*r['budget'].unique()}
-    if not both:
-        return pd.DataFrame(columns='schedule budget value oracle regret low high diverged'.split())
-    return sensitivity.regret(*(o[o['budget'].isin(both)] for o in (f, r)), metric, mode, confidence).dropna(
-        subset='regret', ignore_index=True
-    )
+    ends = sensitivity.final_values(df, metric)
+    tried = ends.groupby(['schedule', 'budget'])['seed'].transform('nunique') == len(self.settings['seeds'])
+    return ends[tried].assign(epoch=ends['budget'], metric=metric)
 
 # %% ../nbs/api/08_results.ipynb #ded18064
-def _t_interval(x, confidence):
-    "Mean of each row, and the half-width of its t interval"
-    k = x.shape[1]
-    return x.mean(axis=1, skipna=False), student.ppf((1 + confidence) / 2, k - 1) * x.std(axis=1, skipna=False) / k**0.5
-
-
-def three_digits(x):
+def three_digits(
+    x: float,
+) -> str:
+    "A number as tables show it; a dash for NaN"
     return '–' if x != x else f'{x:#.3g}'.rstrip('.')
 
 
-def _between(value, low, high):
+def _with_limits(value, low, high):
     return three_digits(value) if low != low else f'{three_digits(value)} [{three_digits(low)}, {three_digits(high)}]'
 
-# %% ../nbs/api/08_results.ipynb #c8279103
-@patch
-def table(
-    self: Results,
-    metric: str = None,  # None takes that of the settings
-    mode: str = None,  # 'min' or 'max'; needed for another metric
-    confidence: float = 0.95,  # Of all intervals
-    text: bool = False,  # As text to read, 'value [low, high]', instead of numbers?
-) -> pd.DataFrame:  # A row per schedule, the best at the largest budget first
-    "Final values of the frozen runs at every budget (t interval over seeds), SLCD, exponent of the power law, regret at the largest budget, and runs that are not done. ValueError if `mode` is needed."
-    metric, mode = _goal(self, metric, mode)
-    names, budgets, seeds, frozen = (
-        self.schedules['name'].tolist(),
-        sorted(self.settings['budgets']),
-        self.settings['seeds'],
-        self.frozen,
-    )
-    ends = (
-        sensitivity.final_values(frozen, metric)
-        .pivot(index='schedule', columns=['budget', 'seed'], values='value')
-        .reindex(index=names, columns=pd.MultiIndex.from_product([budgets, seeds]))
-    )
-    res = {}
-    for b in budgets:
-        mean, half = _t_interval(ends[b], confidence)
-        res |= {(b, 'value'): mean, (b, 'low'): mean - half, (b, 'high'): mean + half}
-    res['SLCD', 'value'] = sensitivity.slcd_table(frozen, metric).mean(axis=1, skipna=False)
-    law, loss = sensitivity.power_laws(frozen, metric, confidence), self.regret(metric, mode, confidence)
-    loss = loss[loss['budget'] == budgets[-1]].set_index('schedule')
-    res |= {('exponent', k): law[c] for k, c in dict(value='exponent', low='low', high='high').items()}
-    res |= {('regret', k): loss[c] for k, c in dict(value='regret', low='low', high='high').items()}
-    res = pd.DataFrame(res, index=pd.Index(names, name='schedule'), dtype=float)
-    final = self.runs[self.runs['final'] & (self.runs['tuned_at'] == budgets[0])]
+# %% ../nbs/api/08_results.ipynb #394d4d1f
+_interval_columns = ['value', 'low', 'high']
+
+
+def _seed_interval(values, confidence):
+    "value, low, high of the t interval over seeds; NaN if a seed has no value"
+    return sensitivity.t_interval(values, confidence=confidence)[:3] if np.isfinite(values).all() else [np.nan] * 3
+
+
+def _as_text(table, done, n_seeds):
+    "The table to read; `done` is the number of values by schedule and budget"
+    res = pd.DataFrame(index=table.index)
+    for budget in done:
+        means = [_with_limits(*row) for row in table[budget].to_numpy()]
+        ended = done.loc[table.index, budget]
+        res[f'{budget} epochs'] = [m if n == n_seeds else f'{n} of {n_seeds} runs' for m, n in zip(means, ended)]
+    res['SLCD'] = table['SLCD', 'value'].map(three_digits)
+    for k in 'exponent', 'regret':
+        res[k] = [_with_limits(*row) for row in table[k].to_numpy()]
     for k in 'diverged', 'failed':
-        res[k, 'runs'] = final[final['status'] == k].groupby('schedule').size().reindex(names, fill_value=0)
-    res = res.sort_values((budgets[-1], 'value'), ascending=mode == 'min')
-    if not text:
-        return res
-    done = ends.notna().T.groupby(level=0).sum().T
-    cell = lambda s, b: (
-        _between(*res.loc[s, b]) if done.loc[s, b] == len(seeds) else f'{done.loc[s, b]} of {len(seeds)} runs'
+        res[k] = table[k, 'runs']
+    return res
+
+# %% ../nbs/api/08_results.ipynb #439f6c1c
+def _ends_by_seed(self, metric):
+    "Final values of the frozen runs, schedules x (budget, seed)"
+    ends = sensitivity.final_values(self.frozen, metric).pivot(
+        index='schedule', columns=['budget', 'seed'], values='value'
     )
-    cols = {f'{b} epochs': [cell(s, b) for s in res.index] for b in budgets}
-    cols |= {'SLCD': res['SLCD', 'value'].map(three_digits)} | {
-        k: [_between(*o) for o in res[k].to_numpy()] for k in ('exponent', 'regret')
-    }
-    return pd.DataFrame(cols | {k: res[k, 'runs'] for k in ('diverged', 'failed')}, index=res.index)
+    seeds = pd.MultiIndex.from_product([sorted(self.settings['budgets']), self.settings['seeds']])
+    return ends.reindex(index=self.schedules['name'].rename('schedule'), columns=seeds)
+
+
+def _lost_runs(self):
+    "Number of frozen runs that have diverged and failed, by schedule"
+    frozen = self.runs[self.runs['final'] & (self.runs['tuned_at'] == min(self.settings['budgets']))]
+    names = self.schedules['name']
+    count = lambda status: (frozen['status'] == status).groupby(frozen['schedule']).sum().reindex(names, fill_value=0)
+    return {(status, 'runs'): count(status) for status in ('diverged', 'failed')}
 
 # %% ../nbs/api/08_results.ipynb #d4a24cfc
-@patch
-def finding(
-    self: Results,
-    confidence: float = 0.95,  # Of the interval of the lead
-) -> str:  # A sentence or two
-    "Which schedule is best at the largest budget without tuning again, by how much, and whether the runs tell it from the next"
-    metric, mode = _goal(self, None, None)
-    o, top = _ends(self, self.frozen, metric), max(self.settings['budgets'])
-    vals = o[o['budget'] == top].pivot(index='schedule', columns='seed', values='value').dropna()
-    if vals.empty:
-        return f'No schedule has finished all its runs of {top} epochs.'
-    sign = 1 if mode == 'min' else -1
-    vals = vals.loc[(sign * vals.mean(axis=1)).sort_values().index]
-    loss = self.regret(confidence=confidence).query('budget==@top').set_index('schedule')
-    best, what = vals.index[0], f'{"lowest" if mode == "min" else "highest"} {metric}, {three_digits(vals.iloc[0].mean())}'
-    if len(loss):
-        what = f'lowest regret, {_between(*loss.loc[best, ["regret", "low", "high"]])} ({metric})'
-    res = f'At {top} epochs, {best} has the {what}.'
-    if len(vals) < 2:
-        return res
-    mean, half = (x.item() for x in _t_interval(sign * (vals.iloc[[1]] - vals.iloc[0]), confidence))
-    res += f' Next is {vals.index[1]}, behind by {_between(mean, mean - half, mean + half)}'
-    if half != half:
-        return res + ': one seed, so there is no interval.'
-    return res + (
-        f': the interval excludes zero, so {vals.shape[1]} seeds tell the two apart.'
-        if mean - half > 0
-        else f': the interval includes zero, so {vals.shape[1]} seeds do not tell the two apart.'
-    )
+def _verdict(gap, n_seeds):
+    "What the interval of the lead says"
+    if np.isnan(gap.low):
+        return 'one seed, so there is no interval.'
+    if gap.low > 0:
+        return f'the interval excludes zero, so {n_seeds} seeds tell the two apart.'
+    return f'the interval includes zero, so {n_seeds} seeds do not tell the two apart.'
 
-# %% ../nbs/api/08_results.ipynb #f4c5f65a
-@patch
-def compute(
-    self: Results,
-) -> pd.DataFrame:  # A row per schedule, and their total; seconds are of training runs, added up
-    "Trials, runs and seconds that each schedule has had for tuning and for its final runs"
-    res = pd.DataFrame(index=pd.Index(self.schedules['name'], name='schedule'))
-    res['trials'] = self.trials.groupby('schedule').size()
-    for k, o in dict(tuning=self.runs[~self.runs['final']], final=self.runs[self.runs['final']]).items():
-        g = o.groupby('schedule')['seconds']
-        res[f'{k} runs'], res[f'{k} seconds'] = g.size(), g.sum()
-    res['seconds'] = res['tuning seconds'].fillna(0) + res['final seconds'].fillna(0)
-    res = res.fillna(0).astype({k: int for k in ('trials', 'tuning runs', 'final runs')})
-    res.loc['total'] = res.sum()
-    return res.astype({k: int for k in ('trials', 'tuning runs', 'final runs')})
-
-# %% ../nbs/api/08_results.ipynb #4a5c1257
+# %% ../nbs/api/08_results.ipynb #a7c4dbd3
 def _gist(error):
     "The line that says what happened: the last of a traceback, the first of another text"
     lines = error.strip().splitlines() or ['']
     return lines[-1 if lines[0].startswith('Traceback') else 0]
-
-
-@patch
-def unfinished(
-    self: Results,
-) -> pd.DataFrame:  # schedule, budget, tuned_at, purpose, status, error (a line), runs, seeds, epochs (done)
-    "Runs that have diverged or failed, those of the same schedule, budget and error in one row"
-    o = self.runs[self.runs['status'] != 'done']
-    o = o.assign(
-        purpose=o['final'].map({True: 'final', False: 'tuning'}).astype(str), error=o['error'].map(_gist).astype(str)
-    )
-    span = lambda x: ', '.join(map(str, sorted({*x})))
-    g = o.groupby(['schedule', 'budget', 'tuned_at', 'purpose', 'status', 'error'], sort=False)
-    return g.agg(runs=('seed', 'size'), seeds=('seed', span), epochs=('epochs', span)).reset_index()

@@ -1,4 +1,4 @@
-"""The schedules and optimizers to compare with, by name, each with its source and the ranges in which it is tuned
+"""The schedules and optimizers to compare with, each with its source and the ranges in which it is tuned
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/rivals.html.md"""
 
@@ -11,10 +11,11 @@ __all__ = ['Rival', 'AverageWeights', 'ScheduleFree', 'rivals', 'registry', 'pap
 import numpy as np
 import pandas as pd
 import torch
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dadaptation import DAdaptAdam
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fastai.callback.core import Callback
+from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import listify
 from functools import partial
@@ -43,37 +44,41 @@ from .schedulers import ExpHyperbolicLR, HyperbolicLR
 # %% ../nbs/api/13_rivals.ipynb #377128bf
 @dataclass(frozen=True)
 class Rival:
-    "A way to set the learning rate: a schedule, an optimizer or both, with the space in which its hyper-parameters are searched"
+    "A way to set the learning rate: a schedule, an optimizer or both, with the space in which it is tuned"
 
     name: str  # Short name
     source: str  # Where the code comes from
     reference: str  # Who proposed it
     space: dict  # Optuna distributions by parameter name; the peak rate 'lr' is one
     horizon: bool  # Must the number of epochs be known in advance?
-    scheduler: Callable = None  # (opt, n_steps, n_epoch, **params) -> torch scheduler of the whole fit; params are those of `space` but 'lr'. None keeps the rate constant
-    opt_func: Callable = None  # Replaces the Learner's `opt_func`
-    callbacks: Callable = None  # (**params) -> more callbacks for the fit
+    scheduler: Callable | None = None  # (opt, n_steps, n_epoch, **params but 'lr') -> torch scheduler; None: constant
+    opt_func: Callable | None = None  # Replaces the Learner's `opt_func`
+    callbacks: Callable | None = None  # (**params but 'lr') -> list of more callbacks for the fit
     lr_exponent: float = 0.0  # The rate at n epochs after tuning at n0 is lr*(n/n0)**lr_exponent
-    splitter: Callable = None  # Replaces the Learner's `splitter`, which makes the parameter groups
+    splitter: Callable | None = None  # Replaces the Learner's `splitter`, which makes the parameter groups
+    shown: dict = field(default_factory=dict)  # Numbers, by parameter, with which pictures draw it at any budget
+    style: dict | None = None  # Its color and linestyle in pictures; None takes `schedule_style` of its name
 
     def fit(
         self,
-        learn,  # A fastai Learner
+        learn: Learner,  # A fresh fastai Learner
         n_epoch: int,  # Epochs to train
-        tuned_at: int = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
+        tuned_at: int | None = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
         by: str = 'batch',  # When the rate changes: every 'batch' or every 'epoch'
-        cbs=None,  # More callbacks
-        **params,  # A value for each name in `space`
-    ):
-        "Train `learn` under it. ValueError, before anything is changed, if `params` are not those of `space`, or `by` or `tuned_at` does not fit."
+        cbs: Callback | Sequence[Callback] | None = None,  # More callbacks
+        **params: float,  # A value for each name in `space`
+    ) -> None:
+        """Train `learn` under it.
+
+        ValueError, before anything changes: `params` not those of `space`, `tuned_at` not positive, another `by`."""
         if by not in ('batch', 'epoch'):
             raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
-        lr = self._peak(n_epoch, tuned_at, params)
+        lr = self._peak_rate(n_epoch, tuned_at, params)
         if self.splitter:
             learn.splitter = self.splitter
         if self.opt_func:
             learn.opt_func, learn.opt = self.opt_func, None
-        own = [SchedulerCallback(partial(self._make, n_epoch, params), by)] if self.scheduler else []
+        own = [SchedulerCallback(partial(self._make_scheduler, n_epoch, params), by)] if self.scheduler else []
         if self.callbacks:
             own += self.callbacks(**params)
         learn.fit(n_epoch, float(lr), cbs=[*own, *listify(cbs)])
@@ -83,22 +88,23 @@ class Rival:
         n_epoch: int,  # Epochs of the fit
         steps_per_epoch: int,  # Batches in an epoch; 1 gives the curve of `by='epoch'`
         tuned_at: int | None = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
-        **params,  # A value for each name in `space`
+        **params: float,  # A value for each name in `space`
     ) -> np.ndarray:  # One rate a step
         "The learning rate at every step of a fit, without the fit. ValueError if `params` are not those of `space`."
-        lr, n = float(self._peak(n_epoch, tuned_at, params)), n_epoch * steps_per_epoch
+        lr, n = float(self._peak_rate(n_epoch, tuned_at, params)), n_epoch * steps_per_epoch
         if self.scheduler is None:
             return np.full(n, lr)
-        return rates(partial(self._make, n_epoch, params), n, lr)
+        return rates(partial(self._make_scheduler, n_epoch, params), n, lr)
 
-    def _peak(self, n_epoch, tuned_at, params):
+    def _peak_rate(self, n_epoch, tuned_at, params):
+        "Takes 'lr' out of `params`, and scales it from `tuned_at` to `n_epoch`"
         if params.keys() != self.space.keys():
             raise ValueError(f'{self.name} takes the parameters {list(self.space)}, got {list(params)}')
         if tuned_at is not None and not tuned_at > 0:
             raise ValueError(f'tuned_at must be more than 0 epochs, got {tuned_at}')
         return params.pop('lr') * (n_epoch / (tuned_at or n_epoch)) ** self.lr_exponent
 
-    def _make(self, n_epoch, params, opt, n_steps):
+    def _make_scheduler(self, n_epoch, params, opt, n_steps):
         return self.scheduler(opt, n_steps, n_epoch, **params)
 
 # %% ../nbs/api/13_rivals.ipynb #a3075b24
@@ -124,21 +130,16 @@ def _step(opt, n, n_epoch, step_size, gamma):
 
 def _one_cycle(opt, n, n_epoch, pct_start):
     n = max(n, 2)
-    return OneCycleLR(
-        opt, [g['lr'] for g in opt.param_groups], n, pct_start=max(pct_start, 1.001 / n), cycle_momentum=False
-    )  # it divides by pct_start*n - 1
+    peaks = [g['lr'] for g in opt.param_groups]
+    rise = max(pct_start, 1.001 / n)  # torch divides by pct_start*n - 1
+    return OneCycleLR(opt, peaks, n, pct_start=rise, cycle_momentum=False)
 
 
 def _cyclic(opt, n, n_epoch, half, base_ratio):
     peaks = [g['lr'] for g in opt.param_groups]
-    return CyclicLR(
-        opt,
-        [o * base_ratio for o in peaks],
-        peaks,
-        max(round(half * n / n_epoch), 1),
-        mode='triangular2',
-        cycle_momentum=False,
-    )
+    bases = [o * base_ratio for o in peaks]
+    steps_up = max(round(half * n / n_epoch), 1)
+    return CyclicLR(opt, bases, peaks, steps_up, mode='triangular2', cycle_momentum=False)
 
 
 def _hyperbolic(opt, n, n_epoch, upper_bound, infimum_lr):
@@ -149,7 +150,8 @@ def _exp_hyperbolic(opt, n, n_epoch, upper_bound, infimum_lr):
     return ExpHyperbolicLR(opt, upper_bound * n / n_epoch, n, infimum_lr)
 
 
-def _warmed(opt, n, warmup, after):
+def _after_warmup(opt, n, warmup, after):
+    "A linear rise in a share `warmup` of the `n` steps, and then the scheduler `after(opt, steps left)`"
     k = min(round(warmup * n), n - 1)
     if k < 1:
         return after(opt, n)
@@ -157,32 +159,33 @@ def _warmed(opt, n, warmup, after):
 
 
 def _linear_warmup(opt, n, n_epoch, warmup):
-    return _warmed(opt, n, warmup, lambda o, m: LinearLR(o, 1, 0, m))
+    return _after_warmup(opt, n, warmup, lambda o, m: LinearLR(o, 1, 0, m))
 
 
 def _cosine_warmup(opt, n, n_epoch, warmup):
-    return _warmed(opt, n, warmup, CosineAnnealingLR)
+    return _after_warmup(opt, n, warmup, CosineAnnealingLR)
 
 
-def _stable(opt, n, kind, cooldown):
+def _stable_then_cooldown(opt, n, kind, cooldown):
     down = max(round(cooldown * n), 1)
     return WSDScheduler(opt, n, 0, n - down, decay_type=kind)
 
 
 def _wsd(opt, n, n_epoch, cooldown):
-    return _stable(opt, n, 'linear', cooldown)
+    return _stable_then_cooldown(opt, n, 'linear', cooldown)
 
 
 def _sqrt_cooldown(opt, n, n_epoch, cooldown):
-    return _stable(opt, n, 'sqrt', cooldown)
+    return _stable_then_cooldown(opt, n, 'sqrt', cooldown)
 
 
-def _root(n, scale, down, k):
+def _inverse_sqrt_factor(n, scale, down, k):
+    "The share of the peak rate at step `k`"
     return sqrt(scale / (scale + min(k, n - down))) * min((n - k) / down, 1)
 
 
 def _inverse_sqrt(opt, n, n_epoch, scale, cooldown):
-    return LambdaLR(opt, partial(_root, n, scale * n / n_epoch, max(round(cooldown * n), 1)))
+    return LambdaLR(opt, partial(_inverse_sqrt_factor, n, scale * n / n_epoch, max(round(cooldown * n), 1)))
 
 
 def _rex(opt, n, n_epoch):
@@ -190,9 +193,9 @@ def _rex(opt, n, n_epoch):
 
 # %% ../nbs/api/13_rivals.ipynb #bd5f98af
 class AverageWeights(Callback):
-    "Validates with an exponential moving average of the weights and buffers, and leaves it in the model after the fit"
+    "Validates with an exponential moving average of weights and buffers, and leaves it in the model after the fit"
 
-    order, run_valid = 70, False
+    order, run_valid = 70, False  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
 
     def __init__(
         self,
@@ -201,42 +204,41 @@ class AverageWeights(Callback):
         self.half_life = half_life
 
     def before_fit(self):
-        self._mean, self._swapped = None, False
+        self._average, self._swapped = None, False
 
     def before_train(self):
-        if self._mean is not None:
+        if self._average is not None:
             return
         decay = 0.5 ** (1 / (self.half_life * len(self.dls.train)))
-        self._mean = AveragedModel(self.learn.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self._average = AveragedModel(self.learn.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     def after_step(self):
-        self._mean.update_parameters(self.learn.model)
+        self._average.update_parameters(self.learn.model)
 
     def before_validate(self):
-        self._swap()
+        self._swap_weights()
 
     def after_validate(self):
-        self._swap()
+        self._swap_weights()
 
-    def _swap(self):
-        if self._mean is None:
+    def _swap_weights(self):
+        if self._average is None:
             return  # a validation without training
-        mine, mean = self.learn.model.state_dict(), self._mean.module.state_dict()
-        kept = {k: v.clone() for k, v in mine.items()}
-        self.learn.model.load_state_dict(mean)
-        self._mean.module.load_state_dict(kept)
+        trained = {k: v.clone() for k, v in self.learn.model.state_dict().items()}
+        self.learn.model.load_state_dict(self._average.module.state_dict())
+        self._average.module.load_state_dict(trained)
         self._swapped = not self._swapped
 
     def after_fit(self):
-        if self._mean is not None and not self._swapped:
-            self.learn.model.load_state_dict(self._mean.module.state_dict())
-        self._mean = None
+        if self._average is not None and not self._swapped:
+            self.learn.model.load_state_dict(self._average.module.state_dict())
+        self._average = None
 
 
 class ScheduleFree(Callback):
-    "Switches a Schedule-Free optimizer between the weights that it trains and the average that it validates with, which stays after the fit"
+    "Lets a Schedule-Free optimizer validate with the average of its weights, which stays in the model after the fit"
 
-    order = 70
+    order = AverageWeights.order
 
     def before_train(self):
         self.opt.opt.train()
@@ -248,217 +250,323 @@ class ScheduleFree(Callback):
         self.opt.opt.eval()
 
 
-def _average(half_life):
+def _average_callbacks(half_life):
     return [AverageWeights(half_life)]
 
 
-def _schedule_free():
+def _schedule_free_callbacks():
     return [ScheduleFree()]
 
 
-def _adas(beta):
+def _adas_callbacks(beta):
     return [AdaS(beta)]
 
 # %% ../nbs/api/13_rivals.ipynb #9b973568
-def rivals(
-    longest: float,  # The longest run in mind, in epochs
-) -> dict:  # {name: Rival}
-    "The schedules and optimizers to compare, hyperbolic ones included. ValueError unless `longest` is positive and finite."
-    if not 0 < longest < float('inf'):
-        raise ValueError(f'longest must be positive and finite, in epochs, got {longest}')
+def _log(low, high):
+    return FloatDistribution(low, high, log=True)
 
-    def log(lo, hi):
-        return FloatDistribution(lo, hi, log=True)
 
-    lr, floor, share = log(3e-4, 1e-1), log(1e-7, 1e-4), FloatDistribution(0.1, 0.4)
-    U = FloatDistribution(longest, 2 * longest, step=longest / 4)
-    torch_lr = 'torch.optim.lr_scheduler.'
-    res = [
-        Rival('none', 'torch, a constant rate', '', dict(lr=lr), False),
+_torch = 'torch.optim.lr_scheduler.'
+_lr_range = _log(3e-4, 1e-1)
+_floor_range = _log(1e-7, 1e-4)
+_share_range = FloatDistribution(0.1, 0.4)
+
+
+def _decays_of_the_paper():
+    return [
+        Rival('none', 'torch, a constant rate', '', dict(lr=_lr_range), horizon=False),
         Rival(
             'polynomial',
-            torch_lr + 'PolynomialLR',
+            _torch + 'PolynomialLR',
             'arXiv 1606.00915',
-            dict(lr=lr, power=FloatDistribution(0.5, 3)),
-            True,
-            _polynomial,
+            dict(lr=_lr_range, power=FloatDistribution(0.5, 3)),
+            horizon=True,
+            scheduler=_polynomial,
+            shown=dict(power=0.5),
         ),
-        Rival('cosine', torch_lr + 'CosineAnnealingLR', 'arXiv 1608.03983', dict(lr=lr, eta_min=floor), True, _cosine),
+        Rival(
+            'cosine',
+            _torch + 'CosineAnnealingLR',
+            'arXiv 1608.03983',
+            dict(lr=_lr_range, eta_min=_floor_range),
+            horizon=True,
+            scheduler=_cosine,
+        ),
         Rival(
             'exponential',
-            torch_lr + 'ExponentialLR',
+            _torch + 'ExponentialLR',
             '',
-            dict(lr=lr, gamma=FloatDistribution(0.8, 0.99)),
-            False,
-            _exponential,
+            dict(lr=_lr_range, gamma=FloatDistribution(0.8, 0.99)),
+            horizon=False,
+            scheduler=_exponential,
+            shown=dict(gamma=0.96),
         ),
-        Rival('linear', torch_lr + 'LinearLR', 'arXiv 2310.07831', dict(lr=lr), True, _linear),
+    ]
+
+
+def _decays_of_torch(longest):
+    step_sizes = IntDistribution(1, max(int(longest // 2), 1), log=True)
+    return [
+        Rival(
+            'linear',
+            _torch + 'LinearLR',
+            'arXiv 2310.07831',
+            dict(lr=_lr_range),
+            horizon=True,
+            scheduler=_linear,
+        ),
         Rival(
             'step',
-            torch_lr + 'StepLR',
+            _torch + 'StepLR',
             'arXiv 1512.03385',
-            dict(lr=lr, step_size=IntDistribution(1, max(int(longest // 2), 1), log=True), gamma=log(0.1, 0.9)),
-            False,
-            _step,
+            dict(lr=_lr_range, step_size=step_sizes, gamma=_log(0.1, 0.9)),
+            horizon=False,
+            scheduler=_step,
+            shown=dict(step_size=30, gamma=0.1),
         ),
-        Rival('one-cycle', torch_lr + 'OneCycleLR', 'arXiv 1708.07120', dict(lr=lr, pct_start=share), True, _one_cycle),
+    ]
+
+
+def _cycles(longest):
+    halves = IntDistribution(1, max(int(longest // 4), 1), log=True)
+    return [
+        Rival(
+            'one-cycle',
+            _torch + 'OneCycleLR',
+            'arXiv 1708.07120',
+            dict(lr=_lr_range, pct_start=_share_range),
+            horizon=True,
+            scheduler=_one_cycle,
+            shown=dict(pct_start=0.25),
+        ),
         Rival(
             'cyclic',
-            torch_lr + 'CyclicLR',
+            _torch + 'CyclicLR',
             'arXiv 1506.01186',
-            dict(lr=lr, half=IntDistribution(1, max(int(longest // 4), 1), log=True), base_ratio=log(1e-3, 0.5)),
-            False,
-            _cyclic,
+            dict(lr=_lr_range, half=halves, base_ratio=_log(1e-3, 0.5)),
+            horizon=False,
+            scheduler=_cyclic,
+            shown=dict(half=10, base_ratio=0.1),
         ),
+    ]
+
+
+def _warmups():
+    space = dict(lr=_lr_range, warmup=FloatDistribution(0.02, 0.3))
+    return [
         Rival(
             'linear-warmup',
-            torch_lr + 'SequentialLR of LinearLR',
+            _torch + 'SequentialLR of LinearLR',
             'arXiv 1706.02677',
-            dict(lr=lr, warmup=FloatDistribution(0.02, 0.3)),
-            True,
-            _linear_warmup,
+            space,
+            horizon=True,
+            scheduler=_linear_warmup,
         ),
         Rival(
             'cosine-warmup',
-            torch_lr + 'SequentialLR of LinearLR and CosineAnnealingLR',
+            _torch + 'SequentialLR of LinearLR and CosineAnnealingLR',
             'arXiv 1706.02677, 1608.03983',
-            dict(lr=lr, warmup=FloatDistribution(0.02, 0.3)),
-            True,
-            _cosine_warmup,
+            space,
+            horizon=True,
+            scheduler=_cosine_warmup,
         ),
+    ]
+
+
+def _hyperbolics(longest):
+    upper_bounds = FloatDistribution(longest, 2 * longest, step=longest / 4)
+    space = dict(lr=_lr_range, upper_bound=upper_bounds, infimum_lr=_floor_range)
+    return [
         Rival(
             'hyperbolic',
             'hyperbolic_lr.HyperbolicLR',
             'arXiv 2407.15200',
-            dict(lr=lr, upper_bound=U, infimum_lr=floor),
-            True,
-            _hyperbolic,
+            space,
+            horizon=True,
+            scheduler=_hyperbolic,
         ),
         Rival(
             'exp-hyperbolic',
             'hyperbolic_lr.ExpHyperbolicLR',
             'arXiv 2407.15200',
-            dict(lr=lr, upper_bound=U, infimum_lr=floor),
-            True,
-            _exp_hyperbolic,
+            space,
+            horizon=True,
+            scheduler=_exp_hyperbolic,
         ),
+    ]
+
+
+def _cooldowns(longest):
+    return [
         Rival(
-            'wsd', 'pytorch_scheduler.WSDScheduler, linear', 'arXiv 2404.06395', dict(lr=lr, cooldown=share), True, _wsd
+            'wsd',
+            'pytorch_scheduler.WSDScheduler, linear',
+            'arXiv 2404.06395',
+            dict(lr=_lr_range, cooldown=_share_range),
+            horizon=True,
+            scheduler=_wsd,
+            shown=dict(cooldown=0.2),
         ),
         Rival(
             'sqrt-cooldown',
             'pytorch_scheduler.WSDScheduler, sqrt',
             'arXiv 2405.18392',
-            dict(lr=lr, cooldown=share),
-            True,
-            _sqrt_cooldown,
+            dict(lr=_lr_range, cooldown=_share_range),
+            horizon=True,
+            scheduler=_sqrt_cooldown,
+            shown=dict(cooldown=0.2),
         ),
         Rival(
             'inverse-sqrt',
-            torch_lr + 'LambdaLR',
+            _torch + 'LambdaLR',
             'arXiv 2106.04560',
-            dict(lr=lr, scale=log(0.5, max(longest / 4, 1)), cooldown=share),
-            True,
-            _inverse_sqrt,
+            dict(lr=_lr_range, scale=_log(0.5, max(longest / 4, 1)), cooldown=_share_range),
+            horizon=True,
+            scheduler=_inverse_sqrt,
+            shown=dict(scale=10.0, cooldown=0.1),
         ),
-        Rival('rex', 'pytorch_scheduler.RexScheduler', 'arXiv 2107.04197', dict(lr=lr), True, _rex),
+    ]
+
+
+def _budget_rules():
+    return [
         Rival(
-            'linear-horizon', torch_lr + 'LinearLR', 'arXiv 2409.19913', dict(lr=lr), True, _linear, lr_exponent=-0.32
+            'rex',
+            'pytorch_scheduler.RexScheduler',
+            'arXiv 2107.04197',
+            dict(lr=_lr_range),
+            horizon=True,
+            scheduler=_rex,
+        ),
+        Rival(
+            'linear-horizon',
+            _torch + 'LinearLR',
+            'arXiv 2409.19913',
+            dict(lr=_lr_range),
+            horizon=True,
+            scheduler=_linear,
+            lr_exponent=-0.32,
         ),
         Rival(
             'cosine-horizon',
-            torch_lr + 'CosineAnnealingLR',
+            _torch + 'CosineAnnealingLR',
             'arXiv 2409.19913',
-            dict(lr=lr, eta_min=floor),
-            True,
-            _cosine,
+            dict(lr=_lr_range, eta_min=_floor_range),
+            horizon=True,
+            scheduler=_cosine,
             lr_exponent=-0.32,
         ),
+    ]
+
+
+def _averages():
+    return [
         Rival(
             'averaged',
             'torch.optim.swa_utils.AveragedModel',
             'arXiv 1803.05407',
-            dict(lr=lr, half_life=log(0.1, 4)),
-            False,
-            callbacks=_average,
+            dict(lr=_lr_range, half_life=_log(0.1, 4)),
+            horizon=False,
+            callbacks=_average_callbacks,
         ),
         Rival(
             'schedule-free',
             'schedulefree.AdamWScheduleFree',
             'arXiv 2405.15682',
-            dict(lr=log(1e-3, 3e-1)),
-            False,
+            dict(lr=_log(1e-3, 3e-1)),
+            horizon=False,
             opt_func=partial(OptimWrapper, opt=AdamWScheduleFree),
-            callbacks=_schedule_free,
+            callbacks=_schedule_free_callbacks,
         ),
+    ]
+
+
+def _optimizers():
+    return [
         Rival(
             'prodigy',
             'prodigyopt.Prodigy',
             'arXiv 2306.06101',
-            dict(lr=log(0.3, 3)),
-            False,
+            dict(lr=_log(0.3, 3)),
+            horizon=False,
             opt_func=partial(OptimWrapper, opt=Prodigy),
         ),
         Rival(
             'd-adaptation',
             'dadaptation.DAdaptAdam',
             'arXiv 2301.07733',
-            dict(lr=log(0.3, 3)),
-            False,
+            dict(lr=_log(0.3, 3)),
+            horizon=False,
             opt_func=partial(OptimWrapper, opt=DAdaptAdam),
         ),
         Rival(
             'adas',
             'hyperbolic_lr.adas.AdaS',
             'arXiv 2006.06587',
-            dict(lr=log(3e-3, 3e-1), beta=FloatDistribution(0.7, 0.98)),
-            False,
+            dict(lr=_log(3e-3, 3e-1), beta=FloatDistribution(0.7, 0.98)),
+            horizon=False,
             opt_func=partial(OptimWrapper, opt=torch.optim.SGD, momentum=0.9),
-            callbacks=_adas,
+            callbacks=_adas_callbacks,
             splitter=layer_groups,
         ),
     ]
-    return {o.name: o for o in res}
+
+
+def rivals(
+    longest: float,  # The longest run in mind, in epochs
+) -> dict[str, Rival]:  # By name
+    "The schedules and optimizers to compare, hyperbolic ones too. ValueError unless `longest` is positive and finite."
+    if not 0 < longest < float('inf'):
+        raise ValueError(f'longest must be positive and finite, in epochs, got {longest}')
+    known = [
+        *_decays_of_the_paper(),
+        *_decays_of_torch(longest),
+        *_cycles(longest),
+        *_warmups(),
+        *_hyperbolics(longest),
+        *_cooldowns(longest),
+        *_budget_rules(),
+        *_averages(),
+        *_optimizers(),
+    ]
+    return {o.name: o for o in known}
 
 # %% ../nbs/api/13_rivals.ipynb #1dd712b0
-def _text(name, d):
-    return (
-        f'{name} {d.low:g} to {d.high:g}'
-        + (', log' if d.log else '')
-        + (f', step {d.step:g}' if d.step and not d.log else '')
-    )
+def _range_text(name, d):
+    text = f'{name} {d.low:g} to {d.high:g}'
+    if d.log:
+        return text + ', log'
+    return text + (f', step {d.step:g}' if d.step else '')
 
 
 def registry(
     longest: float,  # The longest run in mind, in epochs
 ) -> pd.DataFrame:  # One row a rival, by name
-    "What `rivals(longest)` holds: source, reference, the parameters with their ranges, and whether the horizon must be known"
-    rows = [
-        dict(
-            name=o.name,
+    "What `rivals(longest)` holds: source, reference, parameters with their ranges, and whether it needs the horizon"
+    rows = {
+        o.name: dict(
             source=o.source,
             reference=o.reference,
-            parameters='; '.join(_text(k, d) for k, d in o.space.items()),
+            parameters='; '.join(_range_text(k, d) for k, d in o.space.items()),
             horizon=o.horizon,
         )
         for o in rivals(longest).values()
-    ]
-    return pd.DataFrame(rows).set_index('name')
+    }
+    return pd.DataFrame.from_dict(rows, orient='index').rename_axis('name')
 
 # %% ../nbs/api/13_rivals.ipynb #b70b0a28
 def paper_schedules(
     longest: float = 200,  # The longest run in mind, in epochs; the paper's is 200
-) -> (
-    dict
-):  # {name: Rival}, with the paper's names N (none), P (polynomial), C (cosine), E (exponential), H and EH (hyperbolic)
-    "The schedules that the paper compares, with the space that it searches (arXiv 2407.15200), its lengths scaled to `longest`. ValueError unless `longest` is positive and finite."
+) -> dict[str, Rival]:  # By the paper's names: N (none), P (polynomial), C (cosine), E (exponential), H and EH
+    """The schedules that arXiv 2407.15200 compares, with the space that it searches, its lengths scaled to `longest`.
+
+    ValueError unless `longest` is positive and finite."""
     known = rivals(longest)
     names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyperbolic', EH='exp-hyperbolic')
-    own = {
-        'lr': FloatDistribution(1e-4, 5e-2, log=True),
-        'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest)),
-    }
-    return {
-        k: replace(known[v], name=k, space={p: own.get(p, d) for p, d in known[v].space.items()})
-        for k, v in names.items()
-    }
+    own = {'lr': _log(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
+
+    def of_the_paper(k, name):
+        space = {p: own.get(p, d) for p, d in known[name].space.items()}
+        return replace(known[name], name=k, space=space)
+
+    return {k: of_the_paper(k, name) for k, name in names.items()}

@@ -8,6 +8,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/schedulers.html.md"""
 __all__ = ['HyperbolicLR', 'ExpHyperbolicLR']
 
 # %% ../nbs/api/05_schedulers.ipynb #150c920d
+from collections.abc import Sequence
 from math import sqrt
 from numbers import Integral, Real
 from torch import Tensor
@@ -17,10 +18,11 @@ from .curves import check_lengths, check_rates, decay_factor, hyperbola
 
 # %% ../nbs/api/05_schedulers.ipynb #43656cc9
 def _plain(x):
+    "`x` as an int if it is whole, else as a float"
     return int(x) if x == int(x) else float(x)
 
 
-def _per_group(infimum_lr, n):
+def _infimum_per_group(infimum_lr, n):
     if hasattr(infimum_lr, 'tolist'):
         infimum_lr = infimum_lr.tolist()
     if isinstance(infimum_lr, Real):
@@ -38,165 +40,216 @@ def _check_group(i, group, infimum, exp):
     except (TypeError, ValueError) as e:
         raise type(e)(f'parameter group {i}: {e}') from None
 
+
+def _check_steps(max_iter, upper_bound, warmup_epochs, last_epoch):
+    check_lengths(max_iter, upper_bound, warmup_epochs)
+    if max_iter < 1:
+        raise ValueError(f'max_iter must be at least 1, got {max_iter}')
+    if not isinstance(last_epoch, Integral):
+        raise TypeError(f'last_epoch must be an integer, got {last_epoch!r}')
+    if last_epoch < -1:
+        raise ValueError(f'last_epoch must be at least -1, got {last_epoch}')
+
+
+def _check_optimizer(optimizer, infima, last_epoch, exp):
+    for i, (group, infimum) in enumerate(zip(optimizer.param_groups, infima)):
+        if last_epoch > -1 and 'initial_lr' not in group:
+            raise ValueError(
+                f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': "
+                "load the optimizer's state first"
+            )
+        _check_group(i, group, infimum, exp)
+
 # %% ../nbs/api/05_schedulers.ipynb #195e937a
-def _set_lr(group, lr):
+def _set_group_lr(group, lr):
     if isinstance(group['lr'], Tensor):
         group['lr'].fill_(lr)
     else:
         group['lr'] = lr
 
+
+def _is_numeric(x):
+    return all(isinstance(o, Real) for o in x) if isinstance(x, list) else isinstance(x, Real)
+
 # %% ../nbs/api/05_schedulers.ipynb #c87d2e64
 class _Resumable(LRScheduler):
-    def state_dict(self):
-        "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
-        state = {k: list(v) if isinstance(v, list) else v for k, v in super().state_dict().items()}
-        return state | {
-            'exp': int(self._exp),
-            '_last_lr': [float(o) for o in self._last_lr],
-            'optimizer_lr': [float(g['lr']) for g in self.optimizer.param_groups],
-        }
+    "A scheduler that is saved as plain numbers, and whose loading restores the optimizer's rates"
 
-    def load_state_dict(self, state_dict):
-        "Restore what `state_dict` returned, and the optimizer's rates with it. ValueError if it does not fit."
+    _exp = False  # Does the rate decay exponentially? Saved, to tell the two classes apart
+    _computed = ('_mirror', '_slope', '_offset')  # by _set_curve; not saved
+    _saved = (
+        'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _start_factor _last_lr optimizer_lr'
+    ).split()
+
+    def state_dict(self) -> dict:
+        "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
+        state = {k: v for k, v in super().state_dict().items() if k not in self._computed}
+        state |= {k: list(v) for k, v in state.items() if isinstance(v, list)}
+        rates = [float(g['lr']) for g in self.optimizer.param_groups]
+        return state | dict(exp=int(self._exp), _last_lr=[float(o) for o in self._last_lr], optimizer_lr=rates)
+
+    def load_state_dict(
+        self,
+        state_dict: dict,  # What `state_dict()` of the same class returned, for as many parameter groups
+    ) -> None:
+        "Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another state."
         self._check_state(state_dict)
         state = {k: list(v) if isinstance(v, list) else v for k, v in state_dict.items() if k != 'exp'}
         rates = state.pop('optimizer_lr')
         self.__dict__.update(state)
-        for g, lr in zip(self.optimizer.param_groups, rates):
-            _set_lr(g, lr)
+        self._set_curve(self._start, self._start_factor)
+        for group, lr in zip(self.optimizer.param_groups, rates):
+            _set_group_lr(group, lr)
 
     def _check_state(self, state):
-        own = 'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _curve _last_lr optimizer_lr'.split()
-        missing = [k for k in own if k not in state]
-        if missing:
-            raise ValueError(f'this is no state of {type(self).__name__}, it lacks {missing}')
-        wrong = {
-            k: state[k]
-            for k in own
-            if not all(isinstance(o, Real) for o in (state[k] if isinstance(state[k], list) else [state[k]]))
-        }
-        if wrong:
-            raise ValueError(f'this is no state of {type(self).__name__}, these should be numbers: {wrong}')
+        name, groups = type(self).__name__, len(self.optimizer.param_groups)
+        if missing := [k for k in self._saved if k not in state]:
+            raise ValueError(f'this is no state of {name}, it lacks {missing}')
+        if wrong := {k: state[k] for k in self._saved if not _is_numeric(state[k])}:
+            raise ValueError(f'this is no state of {name}, these should be numbers: {wrong}')
         if state['exp'] != self._exp:
-            raise ValueError(
-                f'the state is one of {"ExpHyperbolicLR" if state["exp"] else "HyperbolicLR"}, not of {type(self).__name__}'
-            )
-        n, groups = len(state['optimizer_lr']), len(self.optimizer.param_groups)
+            other = 'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'
+            raise ValueError(f'the state is one of {other}, not of {name}')
+        n, infima, rates = len(state['optimizer_lr']), state['infimum_lr'], state['base_lrs']
         if n != groups:
             raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
-        if not len(state['infimum_lr']) == len(state['base_lrs']) <= n:
-            raise ValueError(
-                f'the state has {n} parameter groups, but infimum_lr={state["infimum_lr"]} and base_lrs={state["base_lrs"]}'
-            )
+        if not len(infima) == len(rates) <= n:
+            raise ValueError(f'the state has {n} parameter groups, but infimum_lr={infima} and base_lrs={rates}')
 
 # %% ../nbs/api/05_schedulers.ipynb #aa34dc70
 class _Decay(_Resumable):
+    "Position, warm-up, added groups and extension, which both schedulers share"
+
     def _set_curve(self, start=0, start_factor=1.0):
         W, U, N = self.warmup_epochs, self.upper_bound, self.max_iter - self.warmup_epochs
-        c = decay_factor(N, N, U)
-        k = max((start_factor - c) / (U * hyperbola(start, N, U)), 1e-300) if start else 1 / U
-        self._start, self._curve = [start, start_factor], [W + 1, N + W, 2 * U - N + W, c / k, k]
+        floor = decay_factor(N, N, U)
+        slope = (start_factor - floor) / (U * hyperbola(start, N, U)) if start else 1 / U
+        self._start, self._start_factor = start, start_factor
+        self._mirror = 2 * U - N + W
+        self._slope = max(
+            slope, 1e-300
+        )  # zero where nothing is left to decay: then the offset is huge, and the ratio 1
+        self._offset = floor / self._slope
 
-    def _resume(self):
-        for g, lr in zip(self.optimizer.param_groups, self._rates(self.last_epoch)):
-            _set_lr(g, lr)
-        self._last_lr = [
-            g['lr'].clone() if isinstance(g['lr'], Tensor) else g['lr'] for g in self.optimizer.param_groups
-        ]
+    def _s(self, t):
+        "U times the height of the hyperbola at step `t`"
+        return sqrt((self.max_iter - t) * (self._mirror - t))
+
+    def _decays(self, t):
+        "Does the recursion (2) cover the step to `t`?"
+        return self.warmup_epochs + 1 <= t <= self.max_iter
 
     def _factor(self, t):
-        W = self.warmup_epochs
-        return t / W if t < W else decay_factor(t - W, self.max_iter - W, self.upper_bound, *self._start)
+        W, N, U = self.warmup_epochs, self.max_iter, self.upper_bound
+        return t / W if t < W else decay_factor(t - W, N - W, U, self._start, self._start_factor)
+
+    def _rates_at(self, t):
+        "Closed form: the rate of each group at step `t`"
+        raise NotImplementedError
 
     def _get_closed_form_lr(self):
-        self._adopt()
-        return self._rates(self.last_epoch)
+        return self._rates_at(self.last_epoch)
 
-    def _rare_lr(self):
-        t, groups, known = self.last_epoch, self.optimizer.param_groups, len(self.base_lrs)
-        if t == 0:
-            return (
-                [g['lr'] * (new / lr) for g, new, lr in zip(groups, self._rates(t), self.base_lrs)]
-                if self.warmup_epochs
-                else [g['lr'] for g in groups]
-            )
-        if len(groups) > known:
-            try:
-                self._adopt()
-            except (TypeError, ValueError):
-                self.last_epoch, self._step_count = t - 1, self._step_count - 1
-                raise
-            for g, new, lr in list(zip(groups, self._rates(t - 1), self.base_lrs))[known:]:
-                _set_lr(g, g['lr'] * (new / lr))
-            return self.get_lr()
-        return [
-            g['lr'] * (new / old) if old else g['lr'] + new
-            for g, old, new in zip(groups, self._rates(t - 1), self._rates(t))
-        ]
+    def _lr_outside_decay(self):
+        "The present rates times what the closed form changes: first step, warm-up, past the end"
+        t, groups = self.last_epoch, self.optimizer.param_groups
+        if t == 0 and not self.warmup_epochs:
+            return [g['lr'] for g in groups]
+        now, before = self._rates_at(t), self._rates_at(t - 1) if t else self.base_lrs
+        return [g['lr'] * (new / old) if old else g['lr'] + new for g, new, old in zip(groups, now, before)]
 
-    def _adopt(self):
-        new = list(enumerate(self.optimizer.param_groups))[len(self.base_lrs) :]
-        if new and len(set(self.infimum_lr)) > 1:
+    def step(
+        self,
+        epoch: int | None = None,  # Go to this step instead of the next, as PyTorch's schedulers do (deprecated there)
+    ) -> None:
+        "Take in parameter groups that were added, and set the next rates. ValueError if a new group is refused."
+        if len(self.optimizer.param_groups) > len(self.base_lrs):
+            self._adopt_new_groups()
+        super().step(epoch)
+
+    def _adopt_new_groups(self):
+        known = len(self.base_lrs)
+        new = self.optimizer.param_groups[known:]
+        if len(set(self.infimum_lr)) > 1:
             raise ValueError(
                 f'a parameter group was added, and infimum_lr={self.infimum_lr} has none for it: build a new scheduler'
             )
-        for i, g in new:
-            _check_group(i, g, self.infimum_lr[0], self._exp)
-        for _, g in new:
-            self.base_lrs.append(float(g.setdefault('initial_lr', float(g['lr']))))
+        for i, group in enumerate(new, known):
+            _check_group(i, group, self.infimum_lr[0], self._exp)
+        for group in new:
+            self.base_lrs.append(float(group.setdefault('initial_lr', float(group['lr']))))
             self.infimum_lr.append(self.infimum_lr[0])
+        for group, now, peak in zip(new, self._rates_at(self.last_epoch)[known:], self.base_lrs[known:]):
+            _set_group_lr(group, group['lr'] * (now / peak))
 
     def extend(
         self,
         max_iter: float,  # The new N, more than the present one and the present step, at most `upper_bound`
-    ):
-        "Go on to a larger `max_iter`: no jump now, and the end of a fresh run of that length. ValueError if it cannot be."
+    ) -> None:
+        "Go on to a larger `max_iter`: no jump now, and the end of a fresh run of that length. ValueError for less."
         t = self.last_epoch
         check_lengths(max_iter, self.upper_bound, self.warmup_epochs)
         if max_iter <= max(t, self.max_iter):
             raise ValueError(
                 f'max_iter can only be extended beyond {self.max_iter} and the present step {t}, got {max_iter}'
             )
-        start = max(t - self.warmup_epochs, 0)
         factor = self._factor(max(t, self.warmup_epochs))
         self.max_iter = _plain(max_iter)
-        self._set_curve(start, factor)
+        self._set_curve(max(t - self.warmup_epochs, 0), factor)
+
+    def __repr__(self):
+        infimum = self.infimum_lr[0] if len(set(self.infimum_lr)) == 1 else self.infimum_lr
+        return (
+            f'{type(self).__name__}(upper_bound={self.upper_bound}, max_iter={self.max_iter}, infimum_lr={infimum}, '
+            f'warmup_epochs={self.warmup_epochs}, last_epoch={self.last_epoch})'
+        )
 
 # %% ../nbs/api/05_schedulers.ipynb #bd8372c8
 class HyperbolicLR(_Decay):
-    "Decays each parameter group's rate along `hyperbolic` (arXiv 2407.15200). ValueError or TypeError names what does not fit."
+    """Decays each parameter group's rate along a hyperbola that bends to its asymptote (arXiv 2407.15200)
 
-    _exp = False
+    With h(n) = sqrt((N - n) * (2 * U - N - n)) / U, the rate after n of N steps is
+
+        rate(n) = lr + (lr - infimum_lr) * (h(n) - h(0))
+
+    and stays at rate(N) after that. All lengths count calls of `step()`: epochs or batches, as you like.
+
+    Args:
+        optimizer: A torch optimizer. The present rates of its groups are their peak rates, or their `initial_lr` if
+            there was a scheduler before.
+        upper_bound: U, at least `max_iter`: the longest run in mind. Keep it when `max_iter` changes.
+        max_iter: N, the planned number of steps, warm-up included, at least 1.
+        infimum_lr: Lower bound of the rate, at least 0 and below the peak rate: a number, or one per parameter group.
+        warmup_epochs: Steps in which the rate rises linearly from the infimum, less than `max_iter`.
+        last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
+
+    Raises:
+        TypeError: For an argument of another type.
+        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and `infimum_lr` < the peak rate.
+
+    Example:
+        >>> scheduler = HyperbolicLR(optimizer, upper_bound=250, max_iter=50)
+        >>> for epoch in range(50):
+        >>>     train(model, optimizer)
+        >>>     scheduler.step()
+    """
 
     def __init__(
         self,
-        optimizer: Optimizer,  # A torch optimizer; its groups' rates are the peak rates (their `initial_lr`, if there was a scheduler before)
-        upper_bound: float = 1000,  # U, in calls of `step()`, at least `max_iter`: the longest run in mind. Keep it when `max_iter` changes
-        max_iter: float = 100,  # N, the planned number of calls of `step()`, warm-up included, at least 1
-        infimum_lr: float
-        | list = 1e-6,  # Lower bound of the rate, below the group's and at least 0 (more than 0 for `ExpHyperbolicLR`): a number, or one per group
-        warmup_epochs: float = 0,  # Calls of `step()` in which the rate rises linearly from the infimum, less than `max_iter`
-        last_epoch: int = -1,  # Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`
+        optimizer: Optimizer,
+        upper_bound: float = 1000,
+        max_iter: float = 100,
+        infimum_lr: float | Sequence[float] = 1e-6,
+        warmup_epochs: float = 0,
+        last_epoch: int = -1,
     ):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
                 f'optimizer must be a torch.optim.Optimizer, got {optimizer!r} (for fastai, use HyperbolicLRCallback)'
             )
-        check_lengths(max_iter, upper_bound, warmup_epochs)
-        if max_iter < 1:
-            raise ValueError(f'max_iter must be at least 1, got {max_iter}')
-        if not isinstance(last_epoch, Integral):
-            raise TypeError(f'last_epoch must be an integer, got {last_epoch!r}')
-        if last_epoch < -1:
-            raise ValueError(f'last_epoch must be at least -1, got {last_epoch}')
-        groups = optimizer.param_groups
-        infima = _per_group(infimum_lr, len(groups))
-        for i, (g, infimum) in enumerate(zip(groups, infima)):
-            if last_epoch > -1 and 'initial_lr' not in g:
-                raise ValueError(
-                    f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': load the optimizer's state first"
-                )
-            _check_group(i, g, infimum, self._exp)
+        _check_steps(max_iter, upper_bound, warmup_epochs, last_epoch)
+        infima = _infimum_per_group(infimum_lr, len(optimizer.param_groups))
+        _check_optimizer(optimizer, infima, last_epoch, self._exp)
         self.max_iter, self.upper_bound, self.warmup_epochs = map(_plain, (max_iter, upper_bound, warmup_epochs))
         self.infimum_lr = [float(o) for o in infima]
         self._set_curve()
@@ -205,44 +258,68 @@ class HyperbolicLR(_Decay):
         if last_epoch > -1:
             self._resume()
 
-    def _rates(self, t):
+    def _resume(self):
+        "Give the optimizer the rates that belong to the present step"
+        groups = self.optimizer.param_groups
+        for group, lr in zip(groups, self._rates_at(self.last_epoch)):
+            _set_group_lr(group, lr)
+        self._last_lr = [g['lr'].clone() if isinstance(g['lr'], Tensor) else g['lr'] for g in groups]
+
+    def _rates_at(self, t):
         p = self._factor(t)
         return [lr * p + infimum * (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
-        t, groups, infima = self.last_epoch, self.optimizer.param_groups, self.infimum_lr
-        first, N, V, q, _ = self._curve
-        if not first <= t <= N or len(groups) > len(infima):
-            return self._rare_lr()
-        a, b = N - t, V - t
-        ratio = (q + sqrt(a * b)) / (q + sqrt((a + 1) * (b + 1)))
-        rates = []
-        for g, infimum in zip(groups, infima):
-            rates.append(infimum + (g['lr'] - infimum) * ratio)
-        return rates
+        t, groups = self.last_epoch, self.optimizer.param_groups
+        if not self._decays(t):
+            return self._lr_outside_decay()
+        ratio = (self._offset + self._s(t)) / (self._offset + self._s(t - 1))
+        return [infimum + (g['lr'] - infimum) * ratio for g, infimum in zip(groups, self.infimum_lr)]
 
 # %% ../nbs/api/05_schedulers.ipynb #b03f3473
 class ExpHyperbolicLR(HyperbolicLR):
-    "Decays each parameter group's rate along `exp_hyperbolic` (arXiv 2407.15200). Arguments as `HyperbolicLR`, with `infimum_lr` more than 0."
+    """Decays the logarithm of each parameter group's rate along a hyperbola (arXiv 2407.15200)
+
+    With h(n) = sqrt((N - n) * (2 * U - N - n)) / U, the rate after n of N steps is
+
+        rate(n) = lr * (lr / infimum_lr) ** (h(n) - h(0))
+
+    and stays at rate(N) after that. All lengths count calls of `step()`: epochs or batches, as you like.
+
+    Args:
+        optimizer: A torch optimizer. The present rates of its groups are their peak rates, or their `initial_lr` if
+            there was a scheduler before.
+        upper_bound: U, at least `max_iter`: the longest run in mind. Keep it when `max_iter` changes.
+        max_iter: N, the planned number of steps, warm-up included, at least 1.
+        infimum_lr: Lower bound of the rate, more than 0 and below the peak rate: a number, or one per parameter group.
+        warmup_epochs: Steps in which the rate rises linearly from the infimum, less than `max_iter`.
+        last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
+
+    Raises:
+        TypeError: For an argument of another type.
+        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and 0 < `infimum_lr` < the peak rate.
+
+    Example:
+        >>> scheduler = ExpHyperbolicLR(optimizer, upper_bound=250, max_iter=50)
+        >>> for epoch in range(50):
+        >>>     train(model, optimizer)
+        >>>     scheduler.step()
+    """
 
     _exp = True
 
-    def _rates(self, t):
+    def _rates_at(self, t):
         if t < self.warmup_epochs:
-            return super()._rates(t)
+            return super()._rates_at(t)
         p = self._factor(t)
         return [lr * (infimum / lr) ** (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
-        t, groups, infima = self.last_epoch, self.optimizer.param_groups, self.infimum_lr
-        first, N, V, _, k = self._curve
-        if not first <= t <= N or len(groups) > len(infima):
-            return self._rare_lr()
-        a, b = N - t, V - t
-        drop = k * (a + b + 1) / (sqrt(a * b) + sqrt((a + 1) * (b + 1)))
-        rates = []
-        for g, lr, infimum in zip(groups, self.base_lrs, infima):
-            rates.append(g['lr'] * (infimum / lr) ** drop)
-        return rates
+        t, groups = self.last_epoch, self.optimizer.param_groups
+        if not self._decays(t):
+            return self._lr_outside_decay()
+        left, mirrored = self.max_iter - t, self._mirror - t
+        drop = self._slope * (left + mirrored + 1) / (self._s(t) + self._s(t - 1))
+        return [g['lr'] * (infimum / lr) ** drop for g, lr, infimum in zip(groups, self.base_lrs, self.infimum_lr)]

@@ -1,4 +1,4 @@
-"""Measures of epoch sensitivity, of learning curves and of schedules alone: what changes when the number of epochs does, in numbers with intervals
+"""What changes in the results when only the number of epochs does: measures, with intervals
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/sensitivity.html.md"""
 
@@ -11,8 +11,9 @@ __all__ = ['final_values', 'smooth', 'slcd', 'slcd_table', 'PowerLaw', 'power_la
 # %% ../nbs/api/06_sensitivity.ipynb #b74fbb45
 import warnings
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from scipy.signal import savgol_filter
 from scipy.stats import bootstrap, linregress, norm, t as student
@@ -20,22 +21,23 @@ from typing import NamedTuple
 from .rates import area_until, cumulative_rate, decay_rate, finite, rate_distance
 
 # %% ../nbs/api/06_sensitivity.ipynb #cb4f2ebc
-_columns = ['schedule', 'budget', 'seed', 'epoch', 'metric', 'value']
+_run_columns = ['schedule', 'budget', 'seed']
+_long_columns = [*_run_columns, 'epoch', 'metric', 'value']
 
 
-def _rows(df, metric):
+def _metric_rows(df, metric):
     "The rows of `metric`, runs in order of appearance. ValueError unless `df` is in long form"
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f'results must be a DataFrame, got {type(df).__name__}')
-    if lacks := [c for c in _columns if c not in df]:
+    if lacks := [c for c in _long_columns if c not in df]:
         raise ValueError(f'results lack the columns {lacks}, have {list(df.columns)}')
-    rows = df.loc[df['metric'] == metric, _columns].astype({'value': float})
+    rows = df.loc[df['metric'] == metric, _long_columns].astype({'value': float})
     if rows.empty:
         raise ValueError(f'metric must be one of {df["metric"].unique().tolist()}, got {metric!r}')
-    off = rows[~rows['epoch'].between(1, rows['budget'])]
-    if len(off):
-        raise ValueError(f'epoch must be from 1 to the budget, got {off.iloc[0].to_dict()}')
-    twice = rows[rows.duplicated(_columns[:4])]
+    outside = rows[~rows['epoch'].between(1, rows['budget'])]
+    if len(outside):
+        raise ValueError(f'epoch must be from 1 to the budget, got {outside.iloc[0].to_dict()}')
+    twice = rows[rows.duplicated([*_run_columns, 'epoch'])]
     if len(twice):
         raise ValueError(f'results have more than one {metric!r} for {twice.iloc[0, :4].to_dict()}')
     return rows
@@ -45,48 +47,47 @@ def final_values(
     df: pd.DataFrame,  # Results in long form
     metric: str,  # Name of the metric
 ) -> pd.DataFrame:  # A row per run: schedule, budget, seed, value
-    "Value of `metric` at the last epoch of every run, NaN if the run stopped before. ValueError unless `df` is in long form and has `metric`."
-    rows, run = _rows(df, metric), _columns[:3]
-    last = rows.loc[rows['epoch'] == rows['budget'], [*run, 'value']]
-    return rows[run].drop_duplicates().merge(last, how='left')
+    "Last value of every run, NaN if it stopped before. ValueError for an unknown metric or results not in long form."
+    rows = _metric_rows(df, metric)
+    last = rows.loc[rows['epoch'] == rows['budget'], [*_run_columns, 'value']]
+    return rows[_run_columns].drop_duplicates().merge(last, how='left')
 
 # %% ../nbs/api/06_sensitivity.ipynb #7b6ebb0c
 def _mean_curves(df, metric):
     "{schedule: {budget: mean over seeds at epochs 1 to budget}}, budgets in order; NaN where a value is missing"
     res = {}
-    for (s, b), o in _rows(df, metric).groupby(['schedule', 'budget'], sort=False):
-        wide = o.pivot(index='epoch', columns='seed', values='value').reindex(np.arange(1, b + 1))
-        res.setdefault(s, {})[b] = wide.mean(axis=1, skipna=False).to_numpy()
-    return {s: dict(sorted(o.items())) for s, o in res.items()}
+    for (schedule, budget), runs in _metric_rows(df, metric).groupby(['schedule', 'budget'], sort=False):
+        by_seed = runs.pivot(index='epoch', columns='seed', values='value').reindex(np.arange(1, budget + 1))
+        res.setdefault(schedule, {})[budget] = by_seed.mean(axis=1, skipna=False).to_numpy()
+    return {schedule: dict(sorted(curves.items())) for schedule, curves in res.items()}
 
 # %% ../nbs/api/06_sensitivity.ipynb #752113c8
 def smooth(
-    curve,  # One value per epoch
+    curve: npt.ArrayLike,  # One value per epoch
 ) -> np.ndarray:  # As long as `curve`, its first four and last four values unchanged
     "The curve under a Savitzky-Golay filter of 9 points and order 2. ValueError if it is empty, not 1-d or not finite."
     x = finite('curve', curve)
     return x if len(x) < 9 else np.concatenate([x[:4], savgol_filter(x, 9, 2)[4:-4], x[-4:]])
 
-# %% ../nbs/api/06_sensitivity.ipynb #3cac509c
-def _slcd(a, b):
-    "SLCD, NaN if a + b is not positive somewhere"
+# %% ../nbs/api/06_sensitivity.ipynb #52626119
+def _slcd_or_nan(a, b):
+    "SLCD, NaN unless both curves are finite and their sum is positive"
     m = min(len(a), len(b))
-    if not (a[:m] + b[:m] > 0).all():
+    if not (np.isfinite(a).all() and np.isfinite(b).all() and (a[:m] + b[:m] > 0).all()):
         return np.nan
     a, b = smooth(a)[:m], smooth(b)[:m]
     if (a + b <= 0).any():
-        warnings.warn(
-            'a smoothed curve falls below zero beside a spike, and SLCD leaves the range from 0 to 1', stacklevel=3
-        )
+        message = 'a smoothed curve falls below zero beside a spike, and SLCD leaves the range from 0 to 1'
+        warnings.warn(message, stacklevel=3)
     return (abs(a - b) / (a + b)).mean().item()
 
 
 def slcd(
-    a,  # Learning curve of one budget, one positive value per epoch
-    b,  # Learning curve of another budget
-) -> float:  # 0 if one retraces the other, at most 1 unless spikes make a smoothed curve negative, then with a warning
-    "Smoothed learning-curve difference (2) of arXiv 2407.15200. ValueError for curves that are empty, not 1-d or not finite, or a sum that is not positive."
-    res = _slcd(finite('a', a), finite('b', b))
+    a: npt.ArrayLike,  # Learning curve of one budget, one positive value per epoch
+    b: npt.ArrayLike,  # Learning curve of another budget
+) -> float:  # 0 if one retraces the other, at most 1; warns where spikes make a smoothed curve negative
+    "The smoothed learning-curve difference (1). ValueError for curves that are empty, not 1-d, not finite or sum to 0."
+    res = _slcd_or_nan(finite('a', a), finite('b', b))
     if np.isnan(res):
         raise ValueError('a + b must be positive at every epoch that they share: use a metric that is positive')
     return res
@@ -96,13 +97,12 @@ def slcd_table(
     df: pd.DataFrame,  # Results in long form
     metric: str,  # Name of the metric
 ) -> pd.DataFrame:  # A row per schedule, a column per pair of its budgets, named like '50-100'
-    "`slcd` of each pair of budgets, of the mean curves over seeds; NaN if a run has diverged. ValueError as `final_values`."
+    "`slcd` of the mean curves of each pair of budgets; NaN if a run has diverged. ValueError as `final_values`."
     res = {}
-    for s, curves in _mean_curves(df, metric).items():
-        ok = {b for b, c in curves.items() if np.isfinite(c).all()}
-        res[s] = {(i, j): _slcd(curves[i], curves[j]) if {i, j} <= ok else np.nan for i, j in combinations(curves, 2)}
-    res = pd.DataFrame.from_dict(res, orient='index').sort_index(axis=1).rename_axis('schedule')
-    return res.set_axis([f'{i}-{j}' for i, j in res], axis=1)
+    for schedule, curves in _mean_curves(df, metric).items():
+        res[schedule] = {(i, j): _slcd_or_nan(curves[i], curves[j]) for i, j in combinations(curves, 2)}
+    table = pd.DataFrame.from_dict(res, orient='index').sort_index(axis=1).rename_axis('schedule')
+    return table.set_axis([f'{i}-{j}' for i, j in table], axis=1)
 
 # %% ../nbs/api/06_sensitivity.ipynb #7eec3875
 class PowerLaw(NamedTuple):
@@ -115,54 +115,60 @@ class PowerLaw(NamedTuple):
     high: float  # Upper end
 
 
-def _check_confidence(c):
-    if not 0 < c < 1:
-        raise ValueError(f'confidence must be between 0 and 1, got {c}')
+def _check_confidence(confidence):
+    if not 0 < confidence < 1:
+        raise ValueError(f'confidence must be between 0 and 1, got {confidence}')
 
 
-def _fit(budgets, values, confidence):
-    "ln budgets, ln values, the line through them, and half the width of an interval in standard errors"
+def _t_quantile(confidence, dof):
+    "Half the width of a two-sided t interval, in standard errors"
     _check_confidence(confidence)
+    return student.ppf((1 + confidence) / 2, dof)
+
+
+def _log_points(budgets, values):
+    "ln budgets and ln values. ValueError unless they are positive and enough for a power law"
     x, y = finite('budgets', budgets), finite('values', values)
     if len(x) != len(y):
         raise ValueError(f'budgets and values must be of one length, got {len(x)} and {len(y)}')
-    for name, o in ('budgets', x), ('values', y):
-        if not (o > 0).all():
-            raise ValueError(f'{name} must be positive, got {o.min()}')
+    for name, points in dict(budgets=x, values=y).items():
+        if not (points > 0).all():
+            raise ValueError(f'{name} must be positive, got {points.min()}')
     if len(x) < 3 or len(set(x)) < 2:
         raise ValueError(f'a power law needs at least 3 points, at 2 budgets or more, got budgets {x.tolist()}')
-    x, y = np.log(x), np.log(y)
-    return x, y, linregress(x, y), student.ppf((1 + confidence) / 2, len(x) - 2)
+    return np.log(x), np.log(y)
 
 
-def _can_fit(budgets, values):
+def _has_power_law(budgets, values):
+    "Can a power law be fitted to these points?"
     return len(budgets) > 2 and len(set(budgets)) > 1 and np.isfinite(values).all() and (np.asarray(values) > 0).all()
 
 # %% ../nbs/api/06_sensitivity.ipynb #52b1bed3
 def power_law(
-    budgets,  # Numbers of epochs, at least 3; a budget may come more than once, say once a seed
-    values,  # Final value at each
+    budgets: npt.ArrayLike,  # Numbers of epochs, at least 3; a budget may come more than once, say once per seed
+    values: npt.ArrayLike,  # Final value at each
     confidence: float = 0.95,  # Of the exponent's interval
 ) -> PowerLaw:  # coefficient, exponent, r2, low, high
-    "The power law (3) by least squares in log-log space, as in arXiv 2407.15200, and a t interval of its exponent. ValueError for values that are not positive."
-    _, _, line, width = _fit(budgets, values, confidence)
-    half = width * line.stderr
-    return PowerLaw(
-        *map(float, (np.exp(line.intercept), line.slope, line.rvalue**2, line.slope - half, line.slope + half))
-    )
+    "The power law (3) by least squares in log-log space, as in the paper. ValueError for values that are not positive."
+    x, y = _log_points(budgets, values)
+    line = linregress(x, y)
+    half = _t_quantile(confidence, len(x) - 2) * line.stderr
+    fit = np.exp(line.intercept), line.slope, line.rvalue**2, line.slope - half, line.slope + half
+    return PowerLaw(*map(float, fit))
 
 # %% ../nbs/api/06_sensitivity.ipynb #2ed6f40f
 def power_laws(
     df: pd.DataFrame,  # Results in long form
     metric: str,  # Name of the metric
     confidence: float = 0.95,  # Of the exponents' intervals
-) -> pd.DataFrame:  # A row per schedule: coefficient, exponent, r2, low, high
-    "`power_law` of each schedule's final values, mean over seeds; NaN for fewer than 3 budgets, a diverged run or a mean of 0 or less. ValueError as `final_values`."
+) -> pd.DataFrame:  # A row per schedule: coefficient, exponent, r2, low, high; NaN without 3 budgets of positive means
+    "`power_law` of each schedule's final values, mean over seeds. ValueError as `final_values`."
     _check_confidence(confidence)
     res = {}
-    for s, o in final_values(df, metric).groupby('schedule', sort=False):
-        mean = o.pivot(index='budget', columns='seed', values='value').mean(axis=1, skipna=False)
-        res[s] = power_law(mean.index, mean, confidence) if _can_fit(mean.index, mean) else PowerLaw(*[np.nan] * 5)
+    for schedule, ends in final_values(df, metric).groupby('schedule', sort=False):
+        mean = ends.pivot(index='budget', columns='seed', values='value').mean(axis=1, skipna=False)
+        fits = _has_power_law(mean.index, mean)
+        res[schedule] = power_law(mean.index, mean, confidence) if fits else PowerLaw(*[np.nan] * 5)
     return pd.DataFrame(res.values(), index=pd.Index(res, name='schedule'))
 
 # %% ../nbs/api/06_sensitivity.ipynb #e957b2ec
@@ -175,55 +181,47 @@ class Forecast(NamedTuple):
 
 
 def forecast(
-    budgets,  # Numbers of epochs, at least 3 points at 2 budgets or more
-    values,  # Final value at each, of single runs for the interval of a single run
+    budgets: npt.ArrayLike,  # Numbers of epochs, at least 3 points at 2 budgets or more
+    values: npt.ArrayLike,  # Final value at each, of single runs for the interval of a single run
     at: float,  # Budget to forecast, in epochs
     confidence: float = 0.95,  # Of the prediction interval
-) -> Forecast:  # value, low, high
-    "Value at another budget by the power law (3), with the prediction interval (4). ValueError for values that are not positive."
-    x, y, line, width = _fit(budgets, values, confidence)
+) -> Forecast:  # value (a median), low, high
+    "Value at another budget by (3), with the prediction interval (4). ValueError for values that are not positive."
+    x, y = _log_points(budgets, values)
     if not 0 < at < np.inf:
         raise ValueError(f'at must be positive and finite, got {at}')
+    line = linregress(x, y)
     far = np.log(at) - x.mean()
-    mid = y.mean() + line.slope * far
-    s2 = ((y - line.intercept - line.slope * x) ** 2).sum() / (len(x) - 2)
-    half = width * np.sqrt(s2 * (1 + 1 / len(x) + far**2 / ((x - x.mean()) ** 2).sum()))
-    return Forecast(*map(float, np.exp([mid, mid - half, mid + half])))
+    middle = y.mean() + line.slope * far
+    variance = ((y - line.intercept - line.slope * x) ** 2).sum() / (len(x) - 2)
+    spread = np.sqrt(variance * (1 + 1 / len(x) + far**2 / ((x - x.mean()) ** 2).sum()))
+    half = _t_quantile(confidence, len(x) - 2) * spread
+    return Forecast(*map(float, np.exp([middle, middle - half, middle + half])))
 
-# %% ../nbs/api/06_sensitivity.ipynb #020e5d13
+# %% ../nbs/api/06_sensitivity.ipynb #9672ff28
+def _forecast_largest(ends, confidence):
+    "The runs of one schedule at its largest budget, forecast from its runs at the others"
+    at = ends['budget'].max()
+    past, seen = ends[ends['budget'] < at], ends.loc[ends['budget'] == at, 'value']
+    expected, inside = Forecast(np.nan, np.nan, np.nan), np.nan
+    if _has_power_law(past['budget'], past['value']):
+        expected = forecast(past['budget'], past['value'], at, confidence)
+        inside = seen.between(expected.low, expected.high).mean()
+    row = dict(budget=at, predicted=expected.value, low=expected.low, high=expected.high)
+    return row | dict(observed=seen.mean(skipna=False), inside=inside)
+
+
 def forecasts(
     df: pd.DataFrame,  # Results in long form
     metric: str,  # Name of the metric
     confidence: float = 0.95,  # Of the prediction intervals
-) -> (
-    pd.DataFrame
-):  # A row per schedule: schedule, budget, predicted, low, high, observed (mean over seeds), inside (share of runs)
-    "A run at each schedule's largest budget, forecast from its runs at the others; NaN with fewer than 3 budgets or a diverged run there. ValueError as `final_values`."
+) -> pd.DataFrame:  # schedule, budget, predicted, low, high, observed (mean over seeds), inside (share of runs)
+    "Forecast of a run at each largest budget by the others; NaN if one of them diverged. ValueError as `final_values`."
     _check_confidence(confidence)
-    res = []
-    for s, o in final_values(df, metric).groupby('schedule', sort=False):
-        at = o['budget'].max()
-        past, seen = o[o['budget'] < at], o.loc[o['budget'] == at, 'value']
-        f = (
-            forecast(past['budget'], past['value'], at, confidence)
-            if _can_fit(past['budget'], past['value'])
-            else Forecast(*[np.nan] * 3)
-        )
-        inside = seen.between(f.low, f.high).mean() if f.value == f.value else np.nan
-        res.append(
-            dict(
-                schedule=s,
-                budget=at,
-                predicted=f.value,
-                low=f.low,
-                high=f.high,
-                observed=seen.mean(skipna=False),
-                inside=inside,
-            )
-        )
-    return pd.DataFrame(res)
+    groups = final_values(df, metric).groupby('schedule', sort=False)
+    return pd.DataFrame([dict(schedule=name) | _forecast_largest(ends, confidence) for name, ends in groups])
 
-# %% ../nbs/api/06_sensitivity.ipynb #34b55b45
+# %% ../nbs/api/06_sensitivity.ipynb #86c57a1a
 class Interval(NamedTuple):
     "An estimate with its t interval, and the two-sided p-value against zero"
 
@@ -234,7 +232,7 @@ class Interval(NamedTuple):
 
 
 def t_interval(
-    values,  # Independent values, one per seed
+    values: npt.ArrayLike,  # Independent values, one per seed
     center: float | None = None,  # The estimate; None takes the mean of `values`
     confidence: float = 0.95,  # Of the interval
 ) -> Interval:  # value, low, high, p
@@ -244,143 +242,137 @@ def t_interval(
     value = float(x.mean() if center is None else center)
     if len(x) < 2:
         return Interval(value, np.nan, np.nan, np.nan)
-    t, error = student(len(x) - 1), x.std(ddof=1) / len(x) ** 0.5
-    half = t.ppf((1 + confidence) / 2) * error
-    p = 2 * t.sf(abs(value) / error) if error else float(value == 0)
+    error = x.std(ddof=1) / len(x) ** 0.5
+    half = _t_quantile(confidence, len(x) - 1) * error
+    p = 2 * student.sf(abs(value) / error, len(x) - 1) if error else float(value == 0)
     return Interval(value, float(value - half), float(value + half), float(p))
 
 
 def paired(
-    a,  # Values of one schedule, one per seed
-    b,  # Values of another, for the same seeds in the same order
+    a: npt.ArrayLike,  # Values of one schedule, one per seed
+    b: npt.ArrayLike,  # Values of another, for the same seeds in the same order
     confidence: float = 0.95,  # Of the interval
 ) -> Interval:  # value, low, high, p of the mean of a - b
-    "Mean difference of two schedules that share their seeds, with its t interval. ValueError for other lengths."
+    "Mean difference of two schedules that share their seeds. ValueError for two lengths or values that are not finite."
     a, b = finite('a', a), finite('b', b)
     if len(a) != len(b):
         raise ValueError(f'a and b must be of one length, got {len(a)} and {len(b)}')
     return t_interval(a - b, confidence=confidence)
 
-
+# %% ../nbs/api/06_sensitivity.ipynb #359c9afc
 def jackknife(
     statistic: Callable[[pd.DataFrame], pd.Series],  # Takes results in long form, returns numbers by name
     df: pd.DataFrame,  # Results in long form, of two seeds or more
 ) -> tuple[pd.Series, pd.DataFrame]:  # The statistic of all seeds, and its pseudo-values, a row per seed
-    "A statistic of all seeds and its pseudo-values, the seed's share in it, for `t_interval` with it as the center."
-    seeds, whole = df['seed'].unique(), statistic(df)
-    if len(seeds) < 2:
+    "A statistic and its pseudo-values (5), for `t_interval` with it as the center. ValueError for a single seed."
+    seeds = df['seed'].unique()
+    k = len(seeds)
+    if k < 2:
         raise ValueError(f'a jackknife needs at least 2 seeds, got {seeds.tolist()}')
-    rows = {o: len(seeds) * whole - (len(seeds) - 1) * statistic(df[df['seed'] != o]) for o in seeds}
+    whole = statistic(df)
+    rows = {seed: k * whole - (k - 1) * statistic(df[df['seed'] != seed]) for seed in seeds}
     return whole, pd.DataFrame(rows).T
 
-
+# %% ../nbs/api/06_sensitivity.ipynb #281e8eeb
 def holm(
-    p,  # p-values of the comparisons of one claim; a Series keeps its index
+    p: Sequence[float] | pd.Series,  # p-values of the comparisons of one claim; a Series keeps its index
 ) -> pd.Series:  # Adjusted p-values, at most 1, in the order of `p`
     "Holm's adjusted p-values: those below 0.05 stay significant when all comparisons are counted."
     p = pd.Series(p, dtype=float)
     order = p.sort_values()
     return (order * np.arange(len(p), 0, -1)).cummax().clip(upper=1).reindex(p.index)
 
-# %% ../nbs/api/06_sensitivity.ipynb #43cf6db1
-def _expanded(confidence, k):
+# %% ../nbs/api/06_sensitivity.ipynb #34b55b45
+def _expanded_level(confidence, k):
     "The level at which a percentile interval of `k` values is about as wide as a t interval"
-    return 1 - 2 * norm.cdf(-np.sqrt(k / (k - 1)) * student.ppf((1 + confidence) / 2, k - 1))
+    return 1 - 2 * norm.cdf(-np.sqrt(k / (k - 1)) * _t_quantile(confidence, k - 1))
 
-# %% ../nbs/api/06_sensitivity.ipynb #d6bdb124
-def _limits(F, R, confidence):
-    "Limits of the regret of each row of `F` to the best row of `R`; columns are seeds"
-    k = F.shape[1]
+# %% ../nbs/api/06_sensitivity.ipynb #e12ade5b
+def _regret_interval(frozen, retuned, confidence):
+    "Limits of the regret of each row of `frozen` to the best row of `retuned`; columns are seeds, less is better"
+    k = frozen.shape[1]
     if k < 2:
         return np.nan, np.nan
 
     def statistic(i, axis):
-        return F[:, i].mean(axis) - R[:, i].mean(axis).min(0)  # i picks seeds, the same for all
+        return frozen[:, i].mean(axis) - retuned[:, i].mean(axis).min(0)  # i picks seeds, the same for all
 
-    return bootstrap(
-        (np.arange(k),),
-        statistic,
-        vectorized=True,
-        method='percentile',
-        rng=0,
-        n_resamples=9999,
-        confidence_level=_expanded(confidence, k),
-    ).confidence_interval
+    level = _expanded_level(confidence, k)
+    options = dict(vectorized=True, method='percentile', rng=0, n_resamples=9999, confidence_level=level)
+    return bootstrap((np.arange(k),), statistic, **options).confidence_interval
 
 
-def _by_seed(runs, name, seeds):
-    "Schedules x seeds. ValueError if a run is missing"
-    for s, o in runs.groupby('schedule', sort=False):
-        lacks = sorted(seeds - set(o['seed']))
-        if lacks:
-            raise ValueError(
-                f'{name} lacks seeds {lacks} of {s!r} at budget {runs["budget"].iloc[0]}: runs are paired by seed'
-            )
-    return runs.pivot(index='schedule', columns='seed', values='value').loc[runs['schedule'].unique()]
+def _schedules_by_seeds(ends, name, seeds):
+    "Final values at one budget as a table of schedules x seeds. ValueError if a run is missing"
+    for schedule, runs in ends.groupby('schedule', sort=False):
+        if lacks := sorted(seeds - set(runs['seed'])):
+            where = f'{schedule!r} at budget {ends["budget"].iloc[0]}'
+            raise ValueError(f'{name} lacks seeds {lacks} of {where}: runs are paired by seed')
+    return ends.pivot(index='schedule', columns='seed', values='value').loc[ends['schedule'].unique()]
 
-# %% ../nbs/api/06_sensitivity.ipynb #5dc73bb9
+# %% ../nbs/api/06_sensitivity.ipynb #a648f625
+def _regret_at(budget, frozen, retuned, sign, confidence):
+    "Regret of the frozen schedules to the oracle, all at one budget; `sign` is -1 if more is better"
+    seeds = {*frozen['seed'], *retuned['seed']}
+    values = _schedules_by_seeds(frozen, 'df', seeds)
+    candidates = _schedules_by_seeds(retuned, 'retuned', seeds)
+    candidates = candidates[np.isfinite(candidates).all(axis=1)]  # who has diverged is no oracle
+    columns = dict(budget=budget, value=values.mean(axis=1, skipna=False), oracle=None, regret=np.inf)
+    res = pd.DataFrame(columns | dict(low=np.nan, high=np.nan, diverged=(~np.isfinite(values)).sum(axis=1)))
+    if candidates.empty:
+        return res.assign(regret=np.nan)
+    oracle = (sign * candidates.mean(axis=1)).idxmin()
+    res['oracle'] = oracle
+    whole = np.isfinite(values).all(axis=1)
+    if whole.any():
+        res.loc[whole, 'regret'] = sign * (values[whole].mean(axis=1) - candidates.loc[oracle].mean())
+        limits = _regret_interval(sign * values[whole].to_numpy(), sign * candidates.to_numpy(), confidence)
+        res.loc[whole, 'low'], res.loc[whole, 'high'] = limits
+    return res
+
+
 def regret(
     df: pd.DataFrame,  # Frozen runs in long form: tuned at the smallest budget
     retuned: pd.DataFrame,  # Runs tuned at their own budget, in long form, with the seeds of `df`
     metric: str,  # Name of the metric
     mode: str = 'min',  # Which is better, 'min' for losses or 'max' for accuracies
     confidence: float = 0.95,  # Of the bootstrap interval over seeds
-) -> pd.DataFrame:  # A row per budget and schedule: schedule, budget, value (mean over seeds), oracle, regret, low, high, diverged (runs)
-    "Regret (5) of each frozen schedule, with an interval; infinite if a run has diverged. ValueError if `retuned` lacks a budget of `df`, or seeds differ."
+) -> pd.DataFrame:  # schedule, budget, value (mean over seeds), oracle, regret, low, high, diverged (runs)
+    "Regret (6), infinite if a run has diverged. ValueError if `retuned` lacks a budget of `df`, or seeds differ."
     if mode not in ('min', 'max'):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     _check_confidence(confidence)
-    frozen, tuned, sign, res = final_values(df, metric), final_values(retuned, metric), 1 if mode == 'min' else -1, []
+    frozen, tuned = final_values(df, metric), final_values(retuned, metric)
+    sign, known = 1 if mode == 'min' else -1, sorted(tuned['budget'].unique().tolist())
+    res = []
     for budget in sorted(frozen['budget'].unique()):
-        f, r = (o[o['budget'] == budget] for o in (frozen, tuned))
-        if r.empty:
-            raise ValueError(f'retuned has no runs at budget {budget}, has {sorted(tuned["budget"].unique().tolist())}')
-        seeds = {*f['seed'], *r['seed']}
-        F, R = _by_seed(f, 'df', seeds), _by_seed(r, 'retuned', seeds)
-        ok, R = np.isfinite(F).all(axis=1), R[np.isfinite(R).all(axis=1)]
-        o = pd.DataFrame(
-            dict(
-                budget=budget,
-                value=F.mean(axis=1, skipna=False),
-                oracle=None,
-                regret=np.inf,
-                low=np.nan,
-                high=np.nan,
-                diverged=(~np.isfinite(F)).sum(axis=1),
-            )
-        )
-        if len(R):
-            best = (sign * R.mean(axis=1)).idxmin()
-            o['oracle'] = best
-            o.loc[ok, 'regret'] = sign * (F[ok].mean(axis=1) - R.loc[best].mean())
-            if ok.any():
-                o.loc[ok, 'low'], o.loc[ok, 'high'] = _limits(sign * F[ok].to_numpy(), sign * R.to_numpy(), confidence)
-        else:
-            o['regret'] = np.nan
-        res.append(o)
+        if budget not in known:
+            raise ValueError(f'retuned has no runs at budget {budget}, has {known}')
+        candidates = tuned[tuned['budget'] == budget]
+        res.append(_regret_at(budget, frozen[frozen['budget'] == budget], candidates, sign, confidence))
     return pd.concat(res).reset_index()[['schedule', 'budget', 'value', 'oracle', 'regret', 'low', 'high', 'diverged']]
 
-# %% ../nbs/api/06_sensitivity.ipynb #25628c37
+# %% ../nbs/api/06_sensitivity.ipynb #9bfcaabc
+def _rate_measures(rates, tuned):
+    "Measures of a rate curve, and its distance to the curve of the smallest budget"
+    res = dict(peak=rates.max(), area=area_until(rates), cumulative=cumulative_rate(rates)[-1])
+    if steps := len(rates) - 1 - rates.argmax():
+        res['decay'] = decay_rate([rates.max(), rates[-1]], 1 / steps)[0]
+    if np.isfinite(tuned).all():
+        res['mean_distance'], res['max_distance'] = rate_distance(tuned, rates)
+    return res
+
+
 def schedule_table(
     df: pd.DataFrame,  # Results in long form
-    metric: str = 'lr',  # Name of the metric that holds the rate
-) -> (
-    pd.DataFrame
-):  # A row per schedule and budget: schedule, budget, peak, area, cumulative, decay, mean_distance, max_distance
+    metric: str = 'lr',  # Name of the metric that holds the rate, one per epoch
+) -> pd.DataFrame:  # schedule, budget, peak, area until 80% of it, cumulative, decay after it, mean and max distance
     "Measures of the rate curves, means over seeds; NaN where a rate is missing. ValueError as `final_values`."
-    res = []
-    for s, curves in _mean_curves(df, metric).items():
-        curves = {b: r if np.isfinite(r).all() else None for b, r in curves.items()}
-        first = next(iter(curves.values()))
-        for b, r in curves.items():
-            row = dict(schedule=s, budget=b)
-            if r is not None:
-                steps = len(r) - 1 - r.argmax()
-                row |= dict(peak=r.max(), area=area_until(r), cumulative=cumulative_rate(r)[-1])
-                if steps:
-                    row['decay'] = decay_rate([r.max(), r[-1]], 1 / steps)[0]
-                if first is not None:
-                    row |= rate_distance(first, r)._asdict()
-            res.append(row)
-    res = pd.DataFrame(res, columns=['schedule', 'budget', 'peak', 'area', 'cumulative', 'decay', 'mean', 'max'])
-    return res.rename(columns={'mean': 'mean_distance', 'max': 'max_distance'})
+    rows = []
+    for schedule, curves in _mean_curves(df, metric).items():
+        tuned = next(iter(curves.values()))
+        for budget, rates in curves.items():
+            measures = _rate_measures(rates, tuned) if np.isfinite(rates).all() else {}
+            rows.append(dict(schedule=schedule, budget=budget) | measures)
+    measured = ['peak', 'area', 'cumulative', 'decay', 'mean_distance', 'max_distance']
+    return pd.DataFrame(rows, columns=['schedule', 'budget', *measured])

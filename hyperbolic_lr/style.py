@@ -12,7 +12,7 @@ import numpy as np
 from collections.abc import Iterable
 from zlib import crc32
 
-# %% ../nbs/api/02_style.ipynb #3629e0d8
+# %% ../nbs/api/02_style.ipynb #74bcb3b8
 okabe_ito = dict(
     black='#000000',
     orange='#e69f00',
@@ -24,7 +24,7 @@ okabe_ito = dict(
     purple='#cc79a7',
 )
 
-_cycle = 'blue vermillion green purple orange sky black'.split()
+_cycle = 'blue vermillion green purple orange sky black'.split()  # yellow is too pale for a line on white
 figure_style = {
     'figure.dpi': 110,
     'axes.grid': True,
@@ -43,25 +43,30 @@ _families = dict(
     black=['none', 'schedule-free', 'prodigy', 'd-adaptation', 'adas'],
 )
 _dashes = '-', (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (6, 2, 1, 2, 1, 2))
+_styles = {
+    name: dict(color=okabe_ito[color], linestyle=dashes)
+    for color, names in _families.items()
+    for name, dashes in zip(names, _dashes)
+}
 _paper = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyperbolic', EH='exp-hyperbolic')
-_styles = {k: dict(color=okabe_ito[c], linestyle=d) for c, names in _families.items() for k, d in zip(names, _dashes)}
 
 
 def schedule_style(
-    name: str,  # A name of `rivals`, one of the paper's, or any other
+    name: str,  # Of a rival, one of the paper's (H, EH, P, C, E, N), or any other
 ) -> dict:  # color and linestyle, for `plot`
-    "The fixed colour and dashes of a schedule; a name that the library does not know gets a colour by its letters"
+    "The fixed colour and dashes of a schedule. An unknown name gets those that its letters choose."
     known = list(_styles.values())
     return dict(_styles.get(_paper.get(name, name)) or known[crc32(name.encode()) % len(known)])
 
-
+# %% ../nbs/api/02_style.ipynb #8c556edb
 def budget_colors(
-    budgets: Iterable,  # Numbers of epochs
-) -> dict:  # {budget: colour}, in the order of `budgets`
+    budgets: Iterable[int],  # Numbers of epochs
+) -> dict[int, str]:  # {budget: colour}, in the order of `budgets`
     "A colour for each budget, from yellow-green for the shortest to violet for the longest"
-    from matplotlib import colormaps
+    from matplotlib import colormaps  # when called: this room is imported without matplotlib too
     from matplotlib.colors import to_hex
 
-    shades = colormaps['viridis_r'](np.linspace(0.1, 1, len(set(budgets))))
-    colors = {b: to_hex(c) for b, c in zip(sorted({*budgets}), shades)}
-    return {b: colors[b] for b in budgets}
+    ordered = sorted(set(budgets))
+    shades = colormaps['viridis_r'](np.linspace(0.1, 1, len(ordered)))
+    colors = {budget: to_hex(shade) for budget, shade in zip(ordered, shades)}
+    return {budget: colors[budget] for budget in budgets}

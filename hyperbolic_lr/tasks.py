@@ -10,16 +10,17 @@ __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivativ
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
 import numpy as np
+import numpy.typing as npt
 import pickle
 import torch
 import torch.nn.functional as F
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fastai.basics import DataLoaders, Learner, OptimWrapper, accuracy, set_seed
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.data.external import untar_data
-from fastai.learner import AvgSmoothLoss
-from functools import lru_cache, partial
+from fastai.learner import AvgSmoothLoss, Recorder
+from functools import cache, lru_cache, partial
 from .loader import TensorLoader
 from .models import DeepONet, Seq2Seq, TraONet, simple_cnn
 from math import sqrt
@@ -35,18 +36,16 @@ def digits(
     seed: int = 0,  # Decides the initial weights and the order of the batches, not the split
     bs: int = 256,  # Images in a batch
     width: int = 32,  # Channels of the first convolution; the second has twice as many
-    device=None,  # Where to train; None is the CPU
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults), cross-entropy and accuracy
-    "A small convolutional network on scikit-learn's handwritten digits: 1,437 images to train on, 360 to validate with"
-    X, y = load_digits(return_X_y=True)
-    x, y = torch.tensor(X / 16, dtype=torch.float, device=device).view(-1, 1, 8, 8), torch.tensor(y, device=device)
-    train, valid = train_test_split(range(len(y)), test_size=0.2, stratify=y.cpu(), random_state=42)
+    "A small convolutional network on scikit-learn's digits: 1,437 images to train on, 360 to validate with"
+    images, labels = load_digits(return_X_y=True)
+    train, valid = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=42)
+    x = torch.tensor(images / 16, dtype=torch.float, device=device).view(-1, 1, 8, 8)
+    y = torch.tensor(labels, device=device)
     set_seed(seed)
-    dls = DataLoaders(
-        TensorLoader((x[train], y[train]), bs=bs, shuffle=True),
-        TensorLoader((x[valid], y[valid]), bs=len(valid)),
-        device=device,
-    )
+    train_dl = TensorLoader((x[train], y[train]), bs=bs, shuffle=True)
+    valid_dl = TensorLoader((x[valid], y[valid]), bs=len(valid))
     model = nn.Sequential(
         nn.Conv2d(1, width, 3, padding=1),
         nn.ReLU(),
@@ -55,19 +54,19 @@ def digits(
         nn.Flatten(),
         nn.Linear(2 * width * 4 * 4, 10),
     ).to(device)
+    dls = DataLoaders(train_dl, valid_dl, device=device)
     opt_func = partial(OptimWrapper, opt=torch.optim.AdamW)
-    return Learner(dls, model, loss_func=nn.CrossEntropyLoss(), opt_func=opt_func, metrics=accuracy).remove_cb(
-        ProgressCallback
-    )
+    learn = Learner(dls, model, loss_func=nn.CrossEntropyLoss(), opt_func=opt_func, metrics=accuracy)
+    return learn.remove_cb(ProgressCallback)
 
-# %% ../nbs/api/07_tasks.ipynb #eddb6806
+# %% ../nbs/api/07_tasks.ipynb #b78acf44
 class _SmoothLoss(AvgSmoothLoss):
     "fastai's running loss, left on the device: fastai fetches it after every batch, and so waits for the GPU each time"
 
     def reset(self):
         self.count, self.val = 0, 0.0
 
-    def accumulate(self, learn):
+    def accumulate(self, learn: Learner):
         self.count += 1
         self.val = (1 - self.beta) * learn.loss.detach().mean() + self.beta * self.val
 
@@ -75,7 +74,8 @@ class _SmoothLoss(AvgSmoothLoss):
 class _FetchLosses(Callback):
     "Brings the epoch's losses to the CPU at its end, at once, or at the end of a fit that was broken off"
 
-    order, run_valid = 51, False  # after the recorder
+    order = Recorder.order + 1  # the Recorder has noted the epoch
+    run_valid = False
 
     def before_fit(self):
         self._known = 0
@@ -90,63 +90,87 @@ class _FetchLosses(Callback):
         self.after_epoch()
 
 
-def _learner(seed, model, train, valid, bs, loss_func, device, metrics=None, after=(None, None)):
+_Tensors = Sequence[torch.Tensor]  # inputs and targets
+
+
+def _learner(
+    seed: int,
+    network: Callable[[], nn.Module],
+    train: _Tensors,
+    valid: _Tensors,
+    bs: int,
+    loss_func: nn.Module,
+    device: str | torch.device | None,
+    metrics: Callable | None = None,
+    train_batch: Callable | None = None,  # Applied to each training batch on the device
+    valid_batch: Callable | None = None,  # Applied to each validation batch
+) -> Learner:
     "A Learner whose weights and order of batches follow from `seed`"
     set_seed(seed)
-    kw = [{'after_batch': o} if o else {} for o in after]
-    dls = DataLoaders(
-        TensorLoader(train, bs=bs, shuffle=True, device=device, **kw[0]),
-        TensorLoader(valid, bs=2000, device=device, **kw[1]),
-        device=device,
-    )
-    learn = Learner(
-        dls,
-        model().to(dls.device),
-        loss_func=loss_func,
-        opt_func=partial(OptimWrapper, opt=torch.optim.AdamW),
-        metrics=metrics,
-        cbs=_FetchLosses(),
-    )
+    train_dl = TensorLoader(train, bs=bs, shuffle=True, device=device, after_batch=train_batch)
+    valid_dl = TensorLoader(valid, bs=2000, device=device, after_batch=valid_batch)
+    dls = DataLoaders(train_dl, valid_dl, device=device)
+    model = network().to(dls.device)
+    opt_func = partial(OptimWrapper, opt=torch.optim.AdamW)
+    learn = Learner(dls, model, loss_func, opt_func=opt_func, metrics=metrics, cbs=_FetchLosses())
     learn.recorder.smooth_loss = _SmoothLoss()
     return learn.remove_cb(ProgressCallback)
 
 
-def _split(n):
+def _split(n: int) -> list:
+    "Places of the training set and of the validation set, a fifth"
     return train_test_split(range(n), test_size=0.2, random_state=42)
 
-# %% ../nbs/api/07_tasks.ipynb #70294186
+# %% ../nbs/api/07_tasks.ipynb #07ba61a1
 def newmark(
-    zeta,  # Damping ratio, or several
+    zeta: npt.ArrayLike,  # Damping ratio, or several
     n: int,  # Samples
     dt: float = 1e-3,  # Time step
     k: float = 200.0,  # Stiffness; the mass is 1
     x0: float = 0.1,  # Displacement at the start
     v0: float = 0.0,  # Velocity at the start
 ) -> np.ndarray:  # Displacement and velocity: (n,2), or (len(zeta),n,2)
-    "Free vibration x'' = -c x' - k x with c = 2 zeta sqrt(k), by Newmark's average constant acceleration (gamma 1/2, beta 1/4)"
-    z = np.asarray(zeta, dtype=float)[..., None, None]
-    half = dt / 2 * np.where([[False, False], [False, True]], -2 * z * sqrt(k), [[0, 1], [-k, 0]])
+    "Free vibration x'' = -c x' - k x with c = 2 zeta sqrt(k), by Newmark's average constant acceleration"
+    ratio = np.asarray(zeta, dtype=float)[..., None, None]
+    G = np.where([[False, False], [False, True]], -2 * ratio * sqrt(k), np.array([[0, 1], [-k, 0]]))
+    half = dt / 2 * G
     step = np.linalg.solve(np.eye(2) - half, np.eye(2) + half)
-    res = np.broadcast_to(np.array([x0, v0]), (*z.shape[:-2], 1, 2))
-    while res.shape[-2] < n:
-        res, step = np.concatenate([res, res @ step.swapaxes(-1, -2)], axis=-2), step @ step
-    return res[..., :n, :]
+    states = np.broadcast_to(np.array([x0, v0]), (*ratio.shape[:-2], 1, 2))
+    while states.shape[-2] < n:
+        states = np.concatenate([states, states @ step.swapaxes(-1, -2)], axis=-2)
+        step = step @ step
+    return states[..., :n, :]
 
-# %% ../nbs/api/07_tasks.ipynb #bdf0c896
-@lru_cache
-def _windows(zeta, duration, dt, history, horizon):
-    x = newmark(zeta, round(duration / dt) + 1, dt)[..., 0]
-    x = (
-        torch.tensor((x - x.min()) / (x.max() - x.min()), dtype=torch.float)
-        .unfold(1, history + horizon, 1)
-        .flatten(0, 1)
-    )
-    return [(x[i, :history].contiguous(), x[i, history:].contiguous()) for i in _split(len(x))]
+# %% ../nbs/api/07_tasks.ipynb #c583b3aa
+# An experiment makes hundreds of Learners on the same data, so each process keeps the last few data sets.
+_keep_data = lru_cache(maxsize=4)
+
+
+@_keep_data
+def _windows(
+    zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    "Training and validation windows, each as history and horizon"
+    x = newmark(zetas, round(duration / dt) + 1, dt)[..., 0]
+    scaled = torch.tensor((x - x.min()) / (x.max() - x.min()), dtype=torch.float)
+    windows = scaled.unfold(1, history + horizon, 1).flatten(0, 1)
+    return [(windows[i, :history].contiguous(), windows[i, history:].contiguous()) for i in _split(len(windows))]
+
+
+def _check_oscillation(zetas: np.ndarray, duration: float, dt: float, history: int, horizon: int):
+    if not zetas.size or not (zetas >= 0).all() or not np.isfinite(zetas).all():
+        raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zetas.tolist()}')
+    for name, value in dict(history=history, horizon=horizon, dt=dt).items():
+        if not value > 0:
+            raise ValueError(f'{name} must be positive, got {value}')
+    if round(duration / dt) < history + horizon:
+        least = (history + horizon) * dt
+        raise ValueError(f'duration must hold history+horizon+1 samples, {least:g} at least, got {duration}')
 
 
 def oscillation(
     seed: int = 0,  # Decides the initial weights and the order of the batches
-    zeta=0.0,  # Damping ratio, or a tuple of several; the paper has 0 and (0.01,0.02)
+    zeta: float | Sequence[float] = 0.0,  # Damping ratio, or several; the paper has 0 and (0.01,0.02)
     history: int = 50,  # Samples that the model sees
     horizon: int = 50,  # Samples that it predicts
     hidden: int = 128,  # Width of an LSTM layer
@@ -154,37 +178,35 @@ def oscillation(
     duration: float = 10.0,  # Time simulated
     dt: float = 1e-3,  # Time step
     bs: int = 64,  # Windows in a batch
-    device=None,  # Where to train; None is the CPU
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the Huber loss
-    "The paper's oscillation: forecast a spring that swings, with `Seq2Seq`. ValueError for numbers that are not positive, or a time too short for two windows."
-    zs = np.atleast_1d(np.asarray(zeta, dtype=float))
-    if not zs.size or not (zs >= 0).all() or not np.isfinite(zs).all():
-        raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zeta!r}')
-    for k, v in dict(history=history, horizon=horizon, dt=dt).items():
-        if not v > 0:
-            raise ValueError(f'{k} must be positive, got {v}')
-    if round(duration / dt) < history + horizon:
-        raise ValueError(
-            f'duration must hold history+horizon+1 samples, {(history + horizon) * dt:g} at least, got {duration}'
-        )
-    train, valid = _windows(tuple(zs.tolist()), duration, dt, history, horizon)
-    return _learner(seed, partial(Seq2Seq, horizon, hidden, n_layers), train, valid, bs, nn.HuberLoss(), device)
+    """The paper's oscillation: forecast a spring that swings, with `Seq2Seq`
+
+    ValueError for a zeta below 0, a history, horizon or dt of 0 or less, or a duration too short for two windows.
+    """
+    zetas = np.atleast_1d(np.asarray(zeta, dtype=float))
+    _check_oscillation(zetas, duration, dt, history, horizon)
+    train, valid = _windows(tuple(zetas.tolist()), duration, dt, history, horizon)
+    network = partial(Seq2Seq, horizon, hidden, n_layers)
+    return _learner(seed, network, train, valid, bs, nn.HuberLoss(), device)
 
 # %% ../nbs/api/07_tasks.ipynb #530eaa06
-def _chebyshev(x, m):
+def _chebyshev(x: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
     "Nodes in [0,1], and the matrix that takes values there to the interpolating polynomial's at `x`"
     nodes = np.cos(np.pi * np.arange(m) / (m - 1))
-    return (1 + nodes) / 2, np.linalg.solve(chebvander(nodes, m - 1).T, chebvander(2 * x - 1, m - 1).T).T
+    interpolate = np.linalg.solve(chebvander(nodes, m - 1).T, chebvander(2 * x - 1, m - 1).T).T
+    return (1 + nodes) / 2, interpolate
 
 
-def _kernel(x, length):
+def _kernel(x: np.ndarray, length: npt.ArrayLike) -> np.ndarray:
+    "The covariance (3) of the values at `x`, a matrix for each length scale"
     return np.exp(-(np.subtract.outer(x, x) ** 2) / (2 * np.asarray(length)[..., None, None] ** 2))
 
 
 def gaussian_fields(
     n: int,  # Fields to draw
-    x,  # Points in [0,1]
-    length=(0.1, 0.4),  # Between which a field's length scale is drawn, uniformly
+    x: npt.ArrayLike,  # Points in [0,1]
+    length: tuple[float, float] = (0.1, 0.4),  # Between which a field's length scale is drawn, uniformly
     seed: int = 42,  # Of NumPy's generator
 ) -> np.ndarray:  # (n,len(x))
     "Gaussian random fields on [0,1] with the squared-exponential kernel. ValueError for length scales below 0.1."
@@ -195,106 +217,113 @@ def gaussian_fields(
     L = np.linalg.cholesky(_kernel(nodes, rng.uniform(*length, n)) + 1e-12 * np.eye(48))
     return (L @ rng.standard_normal((n, 48, 1)))[..., 0] @ W.T
 
-
+# %% ../nbs/api/07_tasks.ipynb #43078122
 def antiderivative(
-    x,  # Points, rising
-    u,  # (n,len(x)), values there
-    y,  # Points at which to take it
+    x: npt.ArrayLike,  # Points, rising
+    u: np.ndarray,  # Values there, (n,len(x))
+    y: npt.ArrayLike,  # Points at which to take it
 ) -> np.ndarray:  # (n,len(y)), zero at x[0]
-    "Integral of u from x[0] to each y, of the cubic Hermite spline whose slopes are those of the parabolas through three neighbours"
-    return CubicHermiteSpline(x, u, np.gradient(u, x, axis=-1, edge_order=2), axis=-1).antiderivative()(y)
+    "Integral of u from x[0] to each y, by a cubic Hermite spline with the slopes of parabolas through three neighbours"
+    x = np.asarray(x)
+    slopes = np.gradient(u, x, axis=-1, edge_order=2)
+    return CubicHermiteSpline(x, u, slopes, axis=-1).antiderivative()(y)
 
 # %% ../nbs/api/07_tasks.ipynb #402e3fa0
-@lru_cache
-def _fields(n, points):
+@_keep_data
+def _fields(n: int, points: int) -> tuple:
+    "Training and validation set, each as inputs and outputs, and the points of the outputs"
     if points < 2 or 1000 % points:
         raise ValueError(f'points must be a divisor of 1000, 2 at least, got {points}')
     x, y = np.linspace(0, 1, 1000), np.linspace(0, 1, points)
     u = gaussian_fields(n, x)
-    hi, lo = u.max(1), u.min(1)
-    hi, lo = hi.mean() + hi.std(), lo.mean() - lo.std()
-    u = 2 * (u - lo) / (hi - lo) - 1
-    u, G, y = (torch.tensor(o, dtype=torch.float) for o in (u[:, :: 1000 // points], antiderivative(x, u, y), y))
-    return *((u[i], G[i]) for i in _split(n)), y
+    highest, lowest = u.max(1), u.min(1)
+    high, low = highest.mean() + highest.std(), lowest.mean() - lowest.std()
+    u = 2 * (u - low) / (high - low) - 1
+    inputs = torch.tensor(u[:, :: 1000 // points], dtype=torch.float)
+    outputs = torch.tensor(antiderivative(x, u, y), dtype=torch.float)
+    train, valid = [(inputs[i], outputs[i]) for i in _split(n)]
+    return train, valid, torch.tensor(y, dtype=torch.float)
 
-# %% ../nbs/api/07_tasks.ipynb #9a0d1900
+
 def deeponet(
     seed: int = 0,  # Decides the initial weights and the order of the batches
     n: int = 10_000,  # Functions
-    points: int = 100,  # Of the input, every (1000/points)-th of 1,000, and as many of the output, from 0 to 1; a divisor of 1000
+    points: int = 100,  # Of the input, every (1000/points)-th of 1,000, and of the output; a divisor of 1000
     width: int = 1024,  # Of a hidden layer
     depth: int = 6,  # Hidden layers of the branch, and of the trunk
     n_basis: int = 50,  # Basis functions
     bs: int = 128,  # Functions in a batch
-    device=None,  # Where to train; None is the CPU
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
     "The paper's integral with `DeepONet`: from a random function to its antiderivative"
     train, valid, y = _fields(n, points)
-    return _learner(seed, partial(DeepONet, y, points, width, depth, n_basis), train, valid, bs, nn.MSELoss(), device)
+    network = partial(DeepONet, y, points, width, depth, n_basis)
+    return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
 
 
 def traonet(
     seed: int = 0,  # Decides the initial weights and the order of the batches
     n: int = 10_000,  # Functions
-    points: int = 100,  # Of the input, every (1000/points)-th of 1,000, and as many of the output, from 0 to 1; a divisor of 1000
+    points: int = 100,  # Of the input, every (1000/points)-th of 1,000, and of the output; a divisor of 1000
     d_model: int = 128,  # Width
     n_heads: int = 2,  # Attention heads
     d_ff: int = 512,  # Width of the feed-forward layers
     n_layers: int = 3,  # Layers of the encoder, and of the decoder
     bs: int = 128,  # Functions in a batch
-    device=None,  # Where to train; None is the CPU
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
     "The paper's integral with `TraONet`: from a random function to its antiderivative"
     train, valid, y = _fields(n, points)
-    return _learner(
-        seed, partial(TraONet, y, points, d_model, n_heads, d_ff, n_layers), train, valid, bs, nn.MSELoss(), device
+    network = partial(TraONet, y, points, d_model, n_heads, d_ff, n_layers)
+    return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
+
+# %% ../nbs/api/07_tasks.ipynb #1cd94fe9
+_cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
+_cifar_train = [f'data_batch_{i}' for i in range(1, 6)]
+_cifar_valid = ['test_batch']
+
+
+def _download_cifar() -> Path:
+    try:
+        return untar_data(_cifar_url)
+    except Exception as e:
+        raise FileNotFoundError(
+            f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is '
+            'a network, and give the folder cifar-10-batches-py as `folder`.'
+        ) from e
+
+
+def _cifar_folder(folder: str | Path | None) -> Path:
+    "Where the batches lie; downloaded if `folder` is None"
+    given = _download_cifar() if folder is None else Path(folder)
+    for place in (given, given / 'cifar-10-batches-py'):
+        if all((place / name).is_file() for name in _cifar_train + _cifar_valid):
+            return place
+    raise FileNotFoundError(
+        f'{given} holds no CIFAR-10: give the folder with data_batch_1 to data_batch_5 and test_batch, '
+        f'unpacked from {_cifar_url}, or None to download it'
     )
 
+
+@_keep_data
+def _cifar(folder: Path, fraction: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    "Training and validation set, each as images (n, 3, 32, 32) of bytes and labels; a part is drawn once for all seeds"
+    rng = np.random.default_rng(42)
+    sets = []
+    for names in (_cifar_train, _cifar_valid):
+        batches = [pickle.loads((folder / name).read_bytes(), encoding='bytes') for name in names]
+        images = np.concatenate([o[b'data'] for o in batches]).reshape(-1, 3, 32, 32)
+        labels = np.concatenate([o[b'labels'] for o in batches])
+        keep = rng.permutation(len(labels))[: round(fraction * len(labels))]
+        sets.append((torch.tensor(images[keep]), torch.tensor(labels[keep])))
+    return sets
+
 # %% ../nbs/api/07_tasks.ipynb #8a0a148f
-_cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
-_cifar_files = [f'data_batch_{i}' for i in range(1, 6)], ['test_batch']
-
-
-def _cifar_folder(folder):
-    "Where the batches lie; downloaded if `folder` is None"
-    if folder is None:
-        try:
-            folder = untar_data(_cifar_url)
-        except Exception as e:
-            raise FileNotFoundError(
-                f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is a network, '
-                'and give the folder cifar-10-batches-py as `folder`.'
-            ) from e
-    folder = Path(folder)
-    found = [
-        o for o in (folder, folder / 'cifar-10-batches-py') if all((o / f).is_file() for f in sum(_cifar_files, []))
-    ]
-    if not found:
-        raise FileNotFoundError(
-            f'{folder} holds no CIFAR-10: give the folder with data_batch_1 to data_batch_5 and test_batch, unpacked from {_cifar_url}, or None to download it'
-        )
-    return found[0]
-
-
-@lru_cache
-def _cifar(folder, fraction):
-    rng, res = np.random.default_rng(42), []
-    for names in _cifar_files:
-        parts = [pickle.loads((folder / o).read_bytes(), encoding='bytes') for o in names]
-        x, y = (
-            np.concatenate([o[b'data'] for o in parts]).reshape(-1, 3, 32, 32),
-            np.concatenate([o[b'labels'] for o in parts]),
-        )
-        keep = rng.permutation(len(y))[: round(fraction * len(y))]
-        res.append((torch.tensor(x[keep]), torch.tensor(y[keep])))
-    return res
-
-# %% ../nbs/api/07_tasks.ipynb #6812ad34
 def random_crop_flip(
-    x,  # Images (batch, channels, height, width), of any type
+    x: torch.Tensor,  # Images (batch, channels, height, width), of any type
     pad: int = 4,  # Black pixels around them
 ) -> torch.Tensor:  # As `x`, contiguous
-    "Each image shifted by up to `pad` pixels either way and mirrored half of the time, all in one `gather` on the device where they lie"
+    "Each image shifted by up to `pad` pixels either way and mirrored half of the time, in one `gather` on its device"
     n, c, h, w = x.shape
 
     def shifted(size):
@@ -302,50 +331,48 @@ def random_crop_flip(
 
     rows, cols = shifted(h), shifted(w)
     cols = cols.where(torch.rand(n, 1, device=x.device) < 0.5, cols.flip(1))
-    pixels = (
-        rows[:, :, None] * (w + 2 * pad) + cols[:, None, :]
-    )  # where each comes from in the padded image, row by row
+    # Where each pixel comes from in the padded image, row by row
+    source = rows[:, :, None] * (w + 2 * pad) + cols[:, None, :]
     flat = F.pad(x, [pad] * 4).flatten(2)
-    return flat.gather(2, pixels.view(n, 1, h * w).expand(n, c, h * w)).view(n, c, h, w)
+    return flat.gather(2, source.view(n, 1, h * w).expand(n, c, h * w)).view(n, c, h, w)
 
 
-@lru_cache
-def _mean_std(device):
-    return [torch.tensor(o, device=device)[:, None, None] for o in ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))]
+@cache  # one pair per device, kept there: copying it for each batch would wait for the GPU
+def _mean_std(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    mean = torch.tensor((0.4914, 0.4822, 0.4465), device=device)
+    std = torch.tensor((0.2023, 0.1994, 0.2010), device=device)
+    return mean[:, None, None], std[:, None, None]
 
 
-def _normalize(b):
-    x, y = b
-    mean, std = _mean_std(x.device)  # copied to the device once, for a copy waits
+def _normalize(batch: _Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = batch
+    mean, std = _mean_std(x.device)
     return (x / 255 - mean) / std, y
 
 
-def _augment(b):
-    return _normalize((random_crop_flip(b[0]), b[1]))
+def _augment(batch: _Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = batch
+    return _normalize((random_crop_flip(x), y))
 
-# %% ../nbs/api/07_tasks.ipynb #4fb9570b
+# %% ../nbs/api/07_tasks.ipynb #c9664ace
 def cifar10(
     seed: int = 0,  # Decides the initial weights, the order of the batches and the augmentation
-    model: Callable = simple_cnn,  # Gives a network for 32x32 images and ten classes: simple_cnn, resnet18, ViT
+    model: Callable[
+        [], nn.Module
+    ] = simple_cnn,  # A network for 32x32 images and ten classes: simple_cnn, resnet18, ViT
     fraction: float = 1.0,  # Share of the training set, and of the test set, in (0,1]
-    folder=None,  # cifar-10-batches-py, or the folder around it; None downloads it with fastai
+    folder: str | Path | None = None,  # cifar-10-batches-py, or the folder around it; None downloads it with fastai
     bs: int = 128,  # Images in a batch
-    device=None,  # Where to train; None is the CPU
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults), cross-entropy with label smoothing 0.1, and accuracy
-    "The paper's CIFAR-10, with random crops and flips. ValueError for a fraction outside (0,1], FileNotFoundError if there is no data."
+    """The paper's CIFAR-10, with random crops and flips
+
+    ValueError for a fraction outside (0,1], or so small that no picture is left; FileNotFoundError if there is no data.
+    """
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction must be above 0 and at most 1, got {fraction}')
     train, valid = _cifar(_cifar_folder(folder), fraction)
     if not len(train[1]) or not len(valid[1]):
         raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
-    return _learner(
-        seed,
-        model,
-        train,
-        valid,
-        bs,
-        nn.CrossEntropyLoss(label_smoothing=0.1),
-        device,
-        accuracy,
-        (_augment, _normalize),
-    )
+    loss_func = nn.CrossEntropyLoss(label_smoothing=0.1)
+    return _learner(seed, model, train, valid, bs, loss_func, device, accuracy, _augment, _normalize)

@@ -1,7 +1,8 @@
-"""Drive the explorer of `hyperbolic_lr.plots` in a real browser, and keep a screenshot of it in nbs/images/explorer.png.
+"""Drive `hyperbolic_lr.explorer.Explorer` in a real browser, and keep a screenshot of it in nbs/images/explorer.png.
 
-pip install voila playwright, and a Chromium (Debian: apt install chromium). Serves a notebook of one cell with Voila, moves a
-slider by mouse and keyboard, and sees that pictures, code and shared settings follow; at the width of a phone nothing sticks out.
+pip install voila playwright, and a Chromium (Debian: apt install chromium). Serves a notebook of one cell with Voila,
+moves a slider by mouse and keyboard, and sees that pictures, code and shared settings follow; at the width of a phone
+nothing sticks out.
 """
 
 import os
@@ -31,7 +32,7 @@ chromium = (
 
 def serve(folder):
     "A Voila page with an explorer: its process and address"
-    cells = ['from hyperbolic_lr.plots import explorer', 'explorer()']
+    cells = ['from hyperbolic_lr.explorer import Explorer', 'Explorer()']
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(o) for o in cells])
     nb.metadata.kernelspec = dict(name='python3', display_name='Python 3', language='python')
     nbformat.write(nb, Path(folder, 'explorer.ipynb'))
@@ -76,7 +77,7 @@ def drive(url):
         page.goto(url, wait_until='domcontentloaded', timeout=120_000)
         page.wait_for_selector('.hyperbolic-code', timeout=120_000)
         page.wait_for_function(
-            "document.querySelectorAll('img.widget-image').length==5 && [...document.querySelectorAll('img.widget-image')].every(o => o.naturalWidth>0)",
+            "(x => x.length==5 && x.every(o => o.naturalWidth>0))([...document.querySelectorAll('img.widget-image')])",
             timeout=60_000,
         )
 
@@ -136,7 +137,9 @@ def drive(url):
         page.wait_for_timeout(800)
         page.screenshot(path=Path(tempfile.gettempdir(), 'explorer-phone.png'), full_page=True)
         over = page.evaluate(
-            "Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.jupyter-widgets, .jupyter-widgets img, pre, table')].map(o => o.getBoundingClientRect().right))"
+            'Math.max(document.documentElement.scrollWidth, '
+            "...[...document.querySelectorAll('.jupyter-widgets, .jupyter-widgets img, pre, table')]"
+            '.map(o => o.getBoundingClientRect().right))'
         )
         assert over <= 400, f'{over} px wide on a phone of 400'
         assert not errors, errors

@@ -104,7 +104,7 @@ def outputs_stored():
 def spelling():
     "Prose and code of the notebooks, and the other texts"
     with tempfile.TemporaryDirectory() as d:
-        for p in Path('nbs').glob('*.ipynb'):
+        for p in Path('nbs').rglob('[!_.]*.ipynb'):
             Path(d, p.stem).write_text('\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells))
         sh(
             'codespell',
@@ -119,6 +119,35 @@ def spelling():
             'pyproject.toml',
             'setup.py',
         )
+
+
+floors = [
+    'curves rates style loader models',
+    'schedulers sensitivity tasks',
+    'results callback',
+    'report dynamics adas',
+    'rivals',
+    'plots protocol',
+    'explorer cli',
+]
+upward = {('results', 'report')}  # when a picture or a page is asked for
+
+
+def imports_one_way():
+    "A module imports only what lies on a floor below it; what is on the way to the protocol names no picture library"
+    floor = {room: i for i, rooms in enumerate(floors) for room in rooms.split()}
+    bad = sorted({p.stem for p in Path('hyperbolic_lr').glob('[!_]*.py')} ^ floor.keys())
+    for room in floor.keys() - set(bad):
+        tree = ast.parse(Path(f'hyperbolic_lr/{room}.py').read_text())
+        own = [o for o in ast.walk(tree) if isinstance(o, ast.ImportFrom) and o.level]
+        others = {name for o in own for name in ([o.module] if o.module else [a.name for a in o.names])}
+        bad += [f'{room} imports {o}' for o in others if floor[o] >= floor[room] and (room, o) not in upward]
+        at_top = {a.name for o in tree.body if isinstance(o, ast.Import) for a in o.names}
+        at_top |= {o.module for o in tree.body if isinstance(o, ast.ImportFrom) and not o.level}
+        if floor[room] < floor['plots'] and room != 'report' or room == 'protocol':
+            bad += [f'{room} imports {o}' for o in at_top if o.split('.')[0] in ('matplotlib', 'jinja2')]
+    if bad:
+        raise RuntimeError(f'not as `floors` in scripts/check.py says: {bad}')
 
 
 def deaths():
@@ -242,13 +271,18 @@ for o in scheds: o.step()
 """)
 
 
-notebooks = {str(p): lambda p=p: sh('nbdev-test', p) for p in sorted(Path('nbs').glob('*.ipynb'))}
+notebooks = {
+    str(p): lambda p=p: sh('nbdev-test', p)
+    for p in sorted(o for o in Path('nbs').rglob('*.ipynb') if o.parts[1][0] not in '_.')
+}
 checks = {
     'a test that dies says how and where': deaths,
     'nbdev-export and nbdev-clean change nothing': export_and_clean,
     'the notebooks have their outputs': outputs_stored,
     'README.md is what nbs/index.ipynb says': lambda: sh(sys.executable, 'scripts/readme.py', '--check'),
     **pages.checks,
+    'rooms import one way': imports_one_way,
+    'notebooks and scripts are formatted': lambda: sh('ruff', 'format', '--check', 'nbs', 'scripts', 'examples'),
     'spelling': spelling,
     'no undefined or unused names': lambda: sh(
         'ruff',

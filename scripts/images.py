@@ -1,4 +1,4 @@
-"""Draw the site's favicon and social card from the library's own curves: nbs/images/favicon.svg and nbs/images/card.png."""
+"""Draw nbs/images/favicon.svg and nbs/images/card.png, the social card, from the library's own curves."""
 
 from pathlib import Path
 
@@ -18,9 +18,10 @@ def favicon():
     n = np.linspace(0, 150, 40)
     x, y = 5 + 22 * n / 250, 27 - 22 * hyperbolic(n, 1.0, 0.0, 150, 250)
     path = 'M' + ' L'.join(f'{a:.2f} {b:.2f}' for a, b in zip(x, y))
-    return f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="6" fill="{okabe_ito['blue']}"/>
-<path d="M5 5 L27 27" stroke="white" stroke-width="1.5" stroke-dasharray="2 2" opacity="0.7"/><path d="{path}" fill="none" stroke="white" stroke-width="3.5" stroke-linecap="round"/></svg>
-'''
+    asymptote = '<path d="M5 5 L27 27" stroke="white" stroke-width="1.5" stroke-dasharray="2 2" opacity="0.7"/>'
+    branch = f'<path d="{path}" fill="none" stroke="white" stroke-width="3.5" stroke-linecap="round"/>'
+    square = f'<rect width="32" height="32" rx="6" fill="{okabe_ito["blue"]}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{square}\n{asymptote}{branch}</svg>\n'
 
 
 def card():

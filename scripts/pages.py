@@ -4,13 +4,14 @@ import ast
 import importlib
 import inspect
 import io
+import posixpath
 import re
 import runpy
 import shutil
 import tempfile
 from base64 import b64decode
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import nbformat
 import yaml
@@ -22,22 +23,28 @@ from PIL import Image
 from hyperbolic_lr._modidx import d as index
 
 root = Path(__file__).resolve().parent.parent
-options = {'echo', 'output', 'eval', 'fig-alt', 'slow', 'cuda'}
+options = {'echo', 'output', 'eval', 'fig-alt', 'slow', 'cuda', 'code-fold'}
 page_format = yaml.safe_load((root / '_quarto.yml').read_text())['format']['html']
 column = int(page_format['grid']['body-width'].removesuffix('px')) - 51  # pixels for text; 3em of 17 pixels are margins
 
 
+def named(folder, pattern):
+    "Files below a folder as paths from there, without those that begin with a dot or an underscore"
+    found = [p.relative_to(folder) for p in sorted(folder.rglob(pattern))]
+    return [p.as_posix() for p in found if not any(o[0] in '._' for o in p.parts)]
+
+
 @cache
 def staged():
-    "{file name: notebook} of the pages that Quarto would render"
+    "{path: notebook} of the pages that Quarto would render"
     folder = proc_nbs(root / 'nbs', n_workers=0, force=True)
-    return {p.name: nbformat.read(p, as_version=4) for p in sorted(folder.glob('*.ipynb'))}
+    return {o: nbformat.read(folder / o, as_version=4) for o in named(folder, '*.ipynb')}
 
 
 @cache
 def sources():
-    "{file name: notebook} as they are written"
-    return {p.name: nbformat.read(p, as_version=4) for p in sorted((root / 'nbs').glob('*.ipynb'))}
+    "{path from nbs: notebook} as they are written"
+    return {o: nbformat.read(root / 'nbs' / o, as_version=4) for o in named(root / 'nbs', '*.ipynb')}
 
 
 def complain(what, found):
@@ -58,15 +65,25 @@ def prose(nb):
     return re.sub(r'`[^`\n]*`', '`code`', re.sub(r'```.*?```', '', markdown(nb), flags=re.S))
 
 
-def leaves(contents):
-    for o in contents:
-        yield from leaves(o['contents']) if 'contents' in o else [o if isinstance(o, str) else o['href']]
+def section(contents):
+    "Pages of a section of the sidebar: a file, a list of files, or a glob"
+    found = [p for c in ([contents] if isinstance(contents, str) else contents) for p in sorted((root / 'nbs').glob(c))]
+    return [p.relative_to(root / 'nbs').as_posix() for p in found]
+
+
+def sections():
+    "{title: pages} of the sidebar in _quarto.yml; those without a section under ''"
+    found = {}
+    for o in yaml.safe_load((root / '_quarto.yml').read_text())['website']['sidebar']['contents']:
+        title, contents = (o['section'], o['contents']) if isinstance(o, dict) else ('', o)
+        found.setdefault(title, []).extend(section(contents))
+    return found
 
 
 def sidebar():
-    "Every page is in the sidebar and every entry of it is a page"
-    listed = [*leaves(yaml.safe_load((root / 'nbs/sidebar.yml').read_text())['website']['sidebar']['contents'])]
-    there = {*sources()} | {p.name for p in (root / 'nbs').glob('*.qmd')}
+    "Every page is in the sidebar of _quarto.yml, once"
+    listed = [o for pages in sections().values() for o in pages]
+    there = {*sources(), *named(root / 'nbs', '*.qmd')}
     complain('the sidebar and the pages differ', [*({*listed} ^ there), *{o for o in listed if listed.count(o) > 1}])
 
 
@@ -80,10 +97,10 @@ def strings(o):
 
 
 def texts(folder):
-    "{file name: Markdown with front matter} of every page in a staged folder"
-    res = {p.name: p.read_text() for p in folder.glob('*.qmd')}
-    for p in folder.glob('*.ipynb'):
-        res[p.name] = '\n\n'.join(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type != 'code')
+    "{path: Markdown with front matter} of every page in a staged folder"
+    res = {o: (folder / o).read_text() for o in named(folder, '*.qmd')}
+    for o in named(folder, '*.ipynb'):
+        res[o] = '\n\n'.join(c.source for c in nbformat.read(folder / o, as_version=4).cells if c.cell_type != 'code')
     return res
 
 
@@ -92,14 +109,17 @@ def front_matter(text):
 
 
 def addresses():
-    "{file name: name of its page on the site} of every page"
+    "{path: its page on the site} of every page"
     staged()
-    return {k: front_matter(v).get('output-file', f'{Path(k).stem}.html') for k, v in texts(root / '_proc').items()}
+    pages = texts(root / '_proc').items()
+    return {
+        k: str(PurePosixPath(k).with_name(front_matter(v).get('output-file', f'{Path(k).stem}.html'))) for k, v in pages
+    }
 
 
 def page_of(module):
-    "The file name of the notebook that exports a module"
-    return next(name for name in sources() if re.fullmatch(rf'\d+\w?_{module}\.ipynb', name))
+    "The path of the notebook that exports a module"
+    return next(name for name in sources() if re.fullmatch(rf'api/\d+_{module}\.ipynb', name))
 
 
 def alone():
@@ -110,16 +130,16 @@ def alone():
         settings = yaml.safe_load((site / '_quarto.yml').read_text()) if (site / '_quarto.yml').exists() else None
         if settings != yaml.safe_load((root / '_quarto.yml').read_text()):
             raise RuntimeError('_quarto.yml is not staged: nbs/_quarto.yml must be a symbolic link to ../_quarto.yml')
-        named = [('_quarto.yml', o) for o in strings(settings)]
+        told = [('_quarto.yml', o) for o in strings(settings)]
         for o in settings['metadata-files']:
             if (site / o).exists():
-                named += [(o, v) for v in strings(yaml.safe_load((site / o).read_text()))]
+                told += [(o, v) for v in strings(yaml.safe_load((site / o).read_text()))]
         for name, text in texts(site).items():
-            named += [(name, o) for o in strings(front_matter(text)) if not o.endswith('.html')]  # but for its own name
-            named += [(name, o) for o in re.findall(r'\{\{< include (\S+) >\}\}', text)]
+            told += [(name, o) for o in strings(front_matter(text)) if not o.endswith('.html')]  # but for its own name
+            told += [(name, o) for o in re.findall(r'\{\{< include (\S+) >\}\}', text)]
         file = re.compile(r'[\w./-]+\.(ipynb|qmd|md|txt|yml|css|scss|js|html|svg|png)')
         inside = lambda o: '..' not in Path(o).parts and (site / o).is_file()
-        lost = [f'{name}: {o}' for name, o in named if file.fullmatch(o) and not inside(o)]
+        lost = [f'{name}: {o}' for name, o in told if file.fullmatch(o) and not inside(o)]
     complain('the staged folder lacks what it names', lost)
 
 
@@ -168,9 +188,7 @@ def shown_code(nb):
 
 def widths():
     "On the front page and on those of Start no line of code is longer than the 88 characters that a page shows"
-    sections = yaml.safe_load((root / 'nbs/sidebar.yml').read_text())['website']['sidebar']['contents']
-    start = next(o['contents'] for o in sections if 'section' in o and o['section'] == 'Start')
-    lines = [(name, o) for name in ('index.ipynb', *start) for o in shown_code(staged()[name])]
+    lines = [(name, o) for name in ('index.ipynb', *sections()['Start']) for o in shown_code(staged()[name])]
     complain('lines of code that the page cuts', [f'{name}: {o}' for name, o in lines if len(o) > 88])
 
 
@@ -248,7 +266,8 @@ def links():
                 continue
             elif re.match(r'https?://[\w.-]+\.\w+(/|$)', to):
                 continue
-            to = to or name
+            else:
+                to = posixpath.normpath(posixpath.join(posixpath.dirname(name), to)) if to else name
             inside = '..' not in to and (root / '_proc' / to).exists()
             if not inside or at and at not in heads.get(to, ()):
                 bad.append(f'{name}: {link}')
@@ -303,7 +322,7 @@ def symbols():
 
 def lessons():
     "Every public symbol is used, or shown as a result, by a cell that is no part of the library in the notebook that defines it, and stands in the reference"
-    reference, bad = '\n'.join(outputs(sources()['22_reference.ipynb'], 'text/markdown')), []
+    reference, bad = '\n'.join(outputs(sources()['api/index.ipynb'], 'text/markdown')), []
     for mod, names in symbols().items():
         nb = sources()[page_of(mod)]
         code = [

@@ -5,6 +5,7 @@ import inspect
 import re
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from textwrap import wrap
 from types import NoneType
 
@@ -19,7 +20,7 @@ empty = inspect.Parameter.empty
 
 def type_name(annotation):
     "An annotation without its modules: 'float or list' for float | list"
-    if annotation in (empty, NoneType):
+    if annotation in (empty, None, NoneType):
         return ''
     name = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return re.sub(r'(?:\w+\.)+(\w+)', r'\1', name).replace(' | ', ' or ')
@@ -40,6 +41,39 @@ def text(s):
     return ''.join(parts)
 
 
+def split_doc(doc):
+    "(what comes before, {argument: what it is}, what comes after) of a docstring with a section `Args:`"
+    before, _, rest = (doc or '').partition('Args:\n')
+    args, _, after = rest.partition('\n\n')
+    found = re.findall(r'^ {4}(\w+): (.*(?:\n {5,}.*)*)', args, re.M)
+    return before.rstrip(), {k: re.sub(r'\s+', ' ', v) for k, v in found}, after
+
+
+def sections(doc):
+    "A docstring's Raises and Example as Markdown"
+    raised = re.search(r'Raises:\n((?: +.*\n?)+)', doc)
+    shown = re.search(r'Example:\n((?: +.*\n?)+)', doc)
+    res = [f'- {text(o)}' for o in re.findall(r'^ {4}(\S.*)$', raised[1], re.M)] if raised else []
+    if shown:
+        res += ['', '```python', *[o.strip()[4:] for o in shown[1].splitlines()], '```']
+    return '\n'.join(res)
+
+
+def paragraphs(doc, linkify):
+    "The paragraphs of a docstring as Markdown, those that are indented as code"
+    parts = re.split(r'\n\n', doc)
+    return '\n\n'.join(f'```\n{o.strip()}\n```' if o.startswith('    ') else linkify(text(o)) for o in parts)
+
+
+def last_delegate(sym):
+    "What `sym` passes its ** parameters on to, as `delegates` of fastcore notes it: a class in place of its __init__"
+    while hasattr(sym, '__delwrap__'):
+        sym = sym.__delwrap__
+    if getattr(sym, '__name__', '') == '__init__':
+        return getattr(import_module(sym.__module__), sym.__qualname__.split('.')[0])
+    return sym
+
+
 def parameters(sym):
     "(parameters, type of the result, {name or 'return': what is said}), without what a class has from another library"
     if inspect.isclass(sym):
@@ -50,7 +84,8 @@ def parameters(sym):
     says = docments(sym, returns=not inspect.isclass(sym))
     if inspect.isclass(sym) and issubclass(sym, tuple):  # docments knows neither named tuples nor ** parameters
         says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', source, re.M))
-    says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source))
+    says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source)) | split_doc(inspect.getdoc(sym))[1]
+    says = split_doc(inspect.getdoc(last_delegate(sym)))[1] | {k: v for k, v in says.items() if v}
     params = [p for p in sig.parameters.values() if p.name != 'self']
     result = empty if inspect.isclass(sym) else sig.return_annotation
     return params, result, says
@@ -99,8 +134,13 @@ def documented(name, sym):
     if is_property:
         call = call.replace('()', '', 1)
     own = {f'`{p.name}`' for p in params}  # a parameter is not the function of the same name
-    doc = re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), text(inspect.getdoc(sym)))
-    return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n{doc}\n\n{table(params, result, says)}'
+
+    def linkify(s):
+        return re.sub(r'`[^`]+`', lambda m: m[0] if m[0] in own else lookup.linkify(m[0]), s)
+
+    before, _, after = split_doc(inspect.getdoc(sym))
+    said = [paragraphs(before, linkify), table(params, result, says), sections(after)]
+    return f'{link}\n\n### {name}\n\n```python\n{call}\n```\n\n' + '\n\n'.join(filter(None, said))
 
 
 class Symbols(Processor):
@@ -129,7 +169,8 @@ class Head(Processor):
 
     def end(self):
         front = yaml.safe_load(self.nb.cells[0].source.strip('-\n'))
-        url = f'{get_config().doc_url}/{front["output-file"]}'.removesuffix('index.html')
+        folder = Path(self.nb.path_).resolve().parent.relative_to(get_config().nbs_path.resolve())
+        url = f'{get_config().doc_url}/{(folder / front["output-file"]).as_posix()}'.removesuffix('index.html')
         head = f'<link rel="canonical" href="{url}">\n<meta property="og:url" content="{url}">'
         front['format'] = {'html': {'include-in-header': [{'text': head}]}, 'commonmark': 'default'}
         self.nb.cells[0].source = f'---\n{yaml.dump(front, sort_keys=False)}---\n'
