@@ -69,7 +69,7 @@ def schedules(longest: int) -> dict[str, Rival]:
     return paper | {'C-horizon': replace(paper['C'], name='C-horizon', lr_exponent=-0.32)}
 
 
-def scaled(cosine: Rival, results: Results) -> dict[str, Rival]:
+def scaled(cosine: Rival | None, results: Results) -> dict[str, Rival]:
     "The horizon rule on what was found for C, which leaves nothing to tune; none if C is not tuned yet"
     trials = results.trials
     tuned_short = (trials.schedule == 'C') & trials.best & (trials.budget == results.settings['budgets'][0])
