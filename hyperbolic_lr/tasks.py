@@ -90,7 +90,7 @@ class _FetchLosses(Callback):
         self.after_epoch()
 
 
-_Tensors = Sequence[torch.Tensor]  # inputs and targets
+_Tensors = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 
 
 def _learner(
@@ -147,9 +147,7 @@ _keep_data = lru_cache(maxsize=4)
 
 
 @_keep_data
-def _windows(
-    zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def _windows(zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int) -> list[_Tensors]:
     "Training and validation windows, each as history and horizon"
     x = newmark(zetas, round(duration / dt) + 1, dt)[..., 0]
     scaled = torch.tensor((x - x.min()) / (x.max() - x.min()), dtype=torch.float)
@@ -306,7 +304,7 @@ def _cifar_folder(folder: str | Path | None) -> Path:
 
 
 @_keep_data
-def _cifar(folder: Path, fraction: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def _cifar(folder: Path, fraction: float) -> list[_Tensors]:
     "Training and validation set, each as images (n, 3, 32, 32) of bytes and labels; a part is drawn once for all seeds"
     rng = np.random.default_rng(42)
     sets = []
@@ -344,13 +342,13 @@ def _mean_std(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     return mean[:, None, None], std[:, None, None]
 
 
-def _normalize(batch: _Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+def _normalize(batch: _Tensors) -> _Tensors:
     x, y = batch
     mean, std = _mean_std(x.device)
     return (x / 255 - mean) / std, y
 
 
-def _augment(batch: _Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+def _augment(batch: _Tensors) -> _Tensors:
     x, y = batch
     return _normalize((random_crop_flip(x), y))
 
