@@ -17,11 +17,7 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from numbers import Real
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from typing import TYPE_CHECKING
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # %% ../nbs/api/09_callback.ipynb #4979f303
 def _optimizer_with_tensor_lr(opt):
@@ -330,9 +326,9 @@ def fit_exp_hyperbolic(
 @patch
 def plot_lr(
     self: Recorder,
-    ax: 'Axes | None' = None,  # matplotlib axes; None makes new ones
+    ax=None,  # matplotlib axes; None makes new ones
     log: bool = True,  # Logarithmic axis for the rate?
-) -> 'Axes':  # With a line per parameter group
+):  # Axes with a line per parameter group
     "Plot the rate of every parameter group in the last fit under a `SchedulerCallback`. ValueError if there was none."
     if not hasattr(self, 'group_lrs'):
         raise ValueError('recorder.group_lrs is missing: no fit under a SchedulerCallback has been recorded')

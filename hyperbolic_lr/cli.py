@@ -9,7 +9,6 @@ __all__ = ['load_task', 'compare', 'tune', 'write_report', 'plot']
 
 # %% ../nbs/api/17_cli.ipynb #7668031e
 import importlib
-import os
 import shlex
 import sys
 import matplotlib

@@ -167,8 +167,7 @@ def _is_exp(curve):
 
 # %% ../nbs/api/00_curves.ipynb #35ff8695
 def infimum_for(
-    final_lr: _Numeric
-    | float,  # Wanted rate at `max_iter`, below `lr`: a number, or anything that broadcasts with `lr`
+    final_lr: _Numeric | float,  # Wanted rate at `max_iter`, below `lr`: a number, an array or a tensor
     lr: _Numeric | float,  # Peak rate: a number, an array or a tensor
     max_iter: float,  # Budget N, warm-up included
     upper_bound: float,  # U >= N, in the unit of `max_iter`

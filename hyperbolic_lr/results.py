@@ -277,7 +277,7 @@ def _tried_ends(self, df, metric):
 
 # %% ../nbs/api/08_results.ipynb #ded18064
 def three_digits(
-    x: float,
+    x: float,  # A number, or NaN
 ) -> str:
     "A number as tables show it; a dash for NaN"
     return '–' if x != x else f'{x:#.3g}'.rstrip('.')

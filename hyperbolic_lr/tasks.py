@@ -355,9 +355,7 @@ def _augment(batch: _Tensors) -> _Tensors:
 # %% ../nbs/api/07_tasks.ipynb #c9664ace
 def cifar10(
     seed: int = 0,  # Decides the initial weights, the order of the batches and the augmentation
-    model: Callable[
-        [], nn.Module
-    ] = simple_cnn,  # A network for 32x32 images and ten classes: simple_cnn, resnet18, ViT
+    model: Callable[[], nn.Module] = simple_cnn,  # For 32x32 images and ten classes: simple_cnn, resnet18, ViT
     fraction: float = 1.0,  # Share of the training set, and of the test set, in (0,1]
     folder: str | Path | None = None,  # cifar-10-batches-py, or the folder around it; None downloads it with fastai
     bs: int = 128,  # Images in a batch

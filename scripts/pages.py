@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from base64 import b64decode
 from functools import cache
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -24,6 +25,7 @@ from hyperbolic_lr._modidx import d as index
 
 root = Path(__file__).resolve().parent.parent
 options = {'echo', 'output', 'eval', 'fig-alt', 'slow', 'cuda', 'code-fold'}
+scripts = {o.name: o for o in metadata.entry_points(group='console_scripts') if o.module.startswith('hyperbolic_lr')}
 page_format = yaml.safe_load((root / '_quarto.yml').read_text())['format']['html']
 column = int(page_format['grid']['body-width'].removesuffix('px')) - 51  # pixels for text; 3em of 17 pixels are margins
 
@@ -340,29 +342,33 @@ def lessons():
     complain('public symbols that the pages do not show', bad)
 
 
+def shown_commands(nb):
+    "(command, its arguments) in the shell blocks of a page, of the library's commands and of examples/"
+    prose = '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+    for block in re.findall(r'```(?:sh|bash)\n(.*?)```', prose, re.S):
+        lines = block.replace('\\\n', ' ')
+        yield from re.findall(r'^(?:\$ )?(hyperbolic-\w+|python examples/\w+\.py)\b(.*)$', lines, re.M)
+
+
+def function_of(command):
+    "The function behind a command, an entry point or the script's `main`"
+    if command.startswith('python'):
+        return runpy.run_path(root / command.split()[1])['main']
+    return scripts[command].load()
+
+
 def commands():
-    "The commands of the library and of examples/ that the pages show know the options that they are shown with"
+    "The commands that the pages show exist, and know the options that they are shown with"
     bad = []
     for name, nb in sources().items():
-        for block in re.findall(
-            r'```(?:sh|bash)\n(.*?)```', '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'), re.S
-        ):
-            for what, args in re.findall(
-                r'^(?:\$ )?(hyperbolic-\w+|python examples/\w+\.py)\b(.*)$', block.replace('\\\n', ' '), re.M
-            ):
-                if what.startswith('python'):
-                    f = runpy.run_path(root / what.split()[1])['main']
-                else:
-                    f = getattr(importlib.import_module('hyperbolic_lr.cli'), what.removeprefix('hyperbolic-'), None)
-                if f is None:
-                    bad.append(f'{name}: {what}')
-                else:
-                    bad += [
-                        f'{name}: {what} --{o}'
-                        for o in re.findall(r'--([\w-]+)', args)
-                        if o.replace('-', '_') not in inspect.signature(f).parameters
-                    ]
-    complain('options that the command does not have', bad)
+        for command, args in shown_commands(nb):
+            if command.startswith('hyperbolic-') and command not in scripts:
+                bad.append(f'{name}: {command}')
+                continue
+            known = inspect.signature(function_of(command)).parameters
+            options = [o.replace('-', '_') for o in re.findall(r'--([\w-]+)', args)]
+            bad += [f'{name}: {command} --{o}' for o in options if o not in known]
+    complain('commands or options that do not exist', bad)
 
 
 checks = {

@@ -84,7 +84,7 @@ def parameters(sym):
     says = docments(sym, returns=not inspect.isclass(sym))
     if inspect.isclass(sym) and issubclass(sym, tuple):  # docments knows neither named tuples nor ** parameters
         says = dict(re.findall(r'^ +(\w+):[^#\n]+# (.*)$', source, re.M))
-    says |= dict(re.findall(r'\*\*(\w+),? *# (.*)', source)) | split_doc(inspect.getdoc(sym))[1]
+    says |= dict(re.findall(r'\*\*(\w+)(?:: [\w.]+)?,? *# (.*)', source)) | split_doc(inspect.getdoc(sym))[1]
     says = split_doc(inspect.getdoc(last_delegate(sym)))[1] | {k: v for k, v in says.items() if v}
     params = [p for p in sig.parameters.values() if p.name != 'self']
     result = empty if inspect.isclass(sym) else sig.return_annotation
