@@ -60,7 +60,7 @@ def _check_optimizer(optimizer, infima, last_epoch, exp):
             )
         _check_group(i, group, infimum, exp)
 
-# %% ../nbs/api/05_schedulers.ipynb #195e937a
+# %% ../nbs/api/05_schedulers.ipynb #aa34dc70
 def _set_group_lr(group, lr):
     if isinstance(group['lr'], Tensor):
         group['lr'].fill_(lr)
@@ -68,57 +68,14 @@ def _set_group_lr(group, lr):
         group['lr'] = lr
 
 
-def _is_numeric(x):
-    return all(isinstance(o, Real) for o in x) if isinstance(x, list) else isinstance(x, Real)
-
-# %% ../nbs/api/05_schedulers.ipynb #c87d2e64
-class _Resumable(LRScheduler):
-    "A scheduler that is saved as plain numbers, and whose loading restores the optimizer's rates"
-
-    _exp = False  # Does the rate decay exponentially? Saved, to tell the two classes apart
-    _computed = ('_mirror', '_slope', '_offset')  # by _set_curve; not saved
-    _saved = (
-        'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _start_factor _last_lr optimizer_lr'
-    ).split()
-
-    def state_dict(self) -> dict:
-        "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
-        state = {k: v for k, v in super().state_dict().items() if k not in self._computed}
-        state |= {k: list(v) for k, v in state.items() if isinstance(v, list)}
-        rates = [float(g['lr']) for g in self.optimizer.param_groups]
-        return state | dict(exp=int(self._exp), _last_lr=[float(o) for o in self._last_lr], optimizer_lr=rates)
-
-    def load_state_dict(
-        self,
-        state_dict: dict,  # What `state_dict()` of the same class returned, for as many parameter groups
-    ) -> None:
-        "Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another state."
-        self._check_state(state_dict)
-        state = {k: list(v) if isinstance(v, list) else v for k, v in state_dict.items() if k != 'exp'}
-        rates = state.pop('optimizer_lr')
-        self.__dict__.update(state)
-        self._set_curve(self._start, self._start_factor)
-        for group, lr in zip(self.optimizer.param_groups, rates):
-            _set_group_lr(group, lr)
-
-    def _check_state(self, state):
-        name, groups = type(self).__name__, len(self.optimizer.param_groups)
-        if missing := [k for k in self._saved if k not in state]:
-            raise ValueError(f'this is no state of {name}, it lacks {missing}')
-        if wrong := {k: state[k] for k in self._saved if not _is_numeric(state[k])}:
-            raise ValueError(f'this is no state of {name}, these should be numbers: {wrong}')
-        if state['exp'] != self._exp:
-            other = 'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'
-            raise ValueError(f'the state is one of {other}, not of {name}')
-        n, infima, rates = len(state['optimizer_lr']), state['infimum_lr'], state['base_lrs']
-        if n != groups:
-            raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
-        if not len(infima) == len(rates) <= n:
-            raise ValueError(f'the state has {n} parameter groups, but infimum_lr={infima} and base_lrs={rates}')
-
-# %% ../nbs/api/05_schedulers.ipynb #aa34dc70
-class _Decay(_Resumable):
+class _Decay(LRScheduler):
     "Position, warm-up, added groups and extension, which both schedulers share"
+
+    _exp = False  # Does the rate decay exponentially?
+    max_iter: float
+    upper_bound: float
+    warmup_epochs: float
+    infimum_lr: list[float]
 
     def _set_curve(self, start=0, start_factor=1.0):
         W, U, N = self.warmup_epochs, self.upper_bound, self.max_iter - self.warmup_epochs
@@ -130,14 +87,6 @@ class _Decay(_Resumable):
             slope, 1e-300
         )  # zero where nothing is left to decay: then the offset is huge, and the ratio 1
         self._offset = floor / self._slope
-
-    def _s(self, t):
-        "U times the height of the hyperbola at step `t`"
-        return sqrt((self.max_iter - t) * (self._mirror - t))
-
-    def _decays(self, t):
-        "Does the recursion (2) cover the step to `t`?"
-        return self.warmup_epochs + 1 <= t <= self.max_iter
 
     def _factor(self, t):
         W, N, U = self.warmup_epochs, self.max_iter, self.upper_bound
@@ -165,7 +114,7 @@ class _Decay(_Resumable):
         "Take in parameter groups that were added, and set the next rates. ValueError if a new group is refused."
         if len(self.optimizer.param_groups) > len(self.base_lrs):
             self._adopt_new_groups()
-        super().step(epoch)
+        LRScheduler.step(self, epoch)  # no class stands between, and super() would take time in every step
 
     def _adopt_new_groups(self):
         known = len(self.base_lrs)
@@ -204,8 +153,57 @@ class _Decay(_Resumable):
             f'warmup_epochs={self.warmup_epochs}, last_epoch={self.last_epoch})'
         )
 
+# %% ../nbs/api/05_schedulers.ipynb #195e937a
+def _is_numeric(x):
+    return all(isinstance(o, Real) for o in x) if isinstance(x, list) else isinstance(x, Real)
+
+
+class _Resumable(_Decay):
+    "A scheduler that is saved as plain numbers, and whose loading restores the optimizer's rates"
+
+    _computed = ('_mirror', '_slope', '_offset')  # by _set_curve; not saved
+    _saved = (
+        'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _start_factor '
+        '_last_lr optimizer_lr'
+    ).split()
+
+    def state_dict(self) -> dict:
+        "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
+        state = {k: v for k, v in super().state_dict().items() if k not in self._computed}
+        state |= {k: list(v) for k, v in state.items() if isinstance(v, list)}
+        rates = [float(g['lr']) for g in self.optimizer.param_groups]
+        return state | dict(exp=int(self._exp), _last_lr=[float(o) for o in self._last_lr], optimizer_lr=rates)
+
+    def load_state_dict(
+        self,
+        state_dict: dict,  # What `state_dict()` of the same class returned, for as many parameter groups
+    ) -> None:
+        "Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another state."
+        self._check_state(state_dict)
+        state = {k: list(v) if isinstance(v, list) else v for k, v in state_dict.items() if k != 'exp'}
+        rates = state.pop('optimizer_lr')
+        self.__dict__.update(state)
+        self._set_curve(self._start, self._start_factor)
+        for group, lr in zip(self.optimizer.param_groups, rates):
+            _set_group_lr(group, lr)
+
+    def _check_state(self, state):
+        name, groups = type(self).__name__, len(self.optimizer.param_groups)
+        if missing := [k for k in self._saved if k not in state]:
+            raise ValueError(f'this is no state of {name}, it lacks {missing}')
+        if wrong := {k: state[k] for k in self._saved if not _is_numeric(state[k])}:
+            raise ValueError(f'this is no state of {name}, these should be numbers: {wrong}')
+        if state['exp'] != self._exp:
+            other = 'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'
+            raise ValueError(f'the state is one of {other}, not of {name}')
+        n, infima, rates = len(state['optimizer_lr']), state['infimum_lr'], state['base_lrs']
+        if n != groups:
+            raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
+        if not len(infima) == len(rates) <= n:
+            raise ValueError(f'the state has {n} parameter groups, but infimum_lr={infima} and base_lrs={rates}')
+
 # %% ../nbs/api/05_schedulers.ipynb #bd8372c8
-class HyperbolicLR(_Decay):
+class HyperbolicLR(_Resumable):
     """Decays each parameter group's rate along a hyperbola that bends to its asymptote (arXiv 2407.15200)
 
     With h(n) = sqrt((N - n) * (2 * U - N - n)) / U, the rate after n of N steps is
@@ -269,13 +267,17 @@ class HyperbolicLR(_Decay):
         p = self._factor(t)
         return [lr * p + infimum * (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
-        t, groups = self.last_epoch, self.optimizer.param_groups
-        if not self._decays(t):
+        t, N, mirror, q = self.last_epoch, self.max_iter, self._mirror, self._offset
+        if not self.warmup_epochs + 1 <= t <= N:
             return self._lr_outside_decay()
-        ratio = (self._offset + self._s(t)) / (self._offset + self._s(t - 1))
-        return [infimum + (g['lr'] - infimum) * ratio for g, infimum in zip(groups, self.infimum_lr)]
+        s, s_before = sqrt((N - t) * (mirror - t)), sqrt((N - t + 1) * (mirror - t + 1))
+        ratio = (q + s) / (q + s_before)
+        rates = []  # a loop, since a comprehension is a call before Python 3.12
+        for group, infimum in zip(self.optimizer.param_groups, self.infimum_lr):
+            rates.append(infimum + (group['lr'] - infimum) * ratio)
+        return rates
 
 # %% ../nbs/api/05_schedulers.ipynb #b03f3473
 class ExpHyperbolicLR(HyperbolicLR):
@@ -315,11 +317,14 @@ class ExpHyperbolicLR(HyperbolicLR):
         p = self._factor(t)
         return [lr * (infimum / lr) ** (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
-        t, groups = self.last_epoch, self.optimizer.param_groups
-        if not self._decays(t):
+        t, N, mirror = self.last_epoch, self.max_iter, self._mirror
+        if not self.warmup_epochs + 1 <= t <= N:
             return self._lr_outside_decay()
-        left, mirrored = self.max_iter - t, self._mirror - t
-        drop = self._slope * (left + mirrored + 1) / (self._s(t) + self._s(t - 1))
-        return [g['lr'] * (infimum / lr) ** drop for g, lr, infimum in zip(groups, self.base_lrs, self.infimum_lr)]
+        s, s_before = sqrt((N - t) * (mirror - t)), sqrt((N - t + 1) * (mirror - t + 1))
+        drop = self._slope * ((N - t) + (mirror - t) + 1) / (s + s_before)
+        rates = []
+        for group, lr, infimum in zip(self.optimizer.param_groups, self.base_lrs, self.infimum_lr):
+            rates.append(group['lr'] * (infimum / lr) ** drop)
+        return rates
