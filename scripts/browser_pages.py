@@ -31,7 +31,8 @@ template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="{bootstrap}"><style> /* what Quarto adds to the theme */
   html {{ font-size: 17px }}
-  main {{ width: {pages.column}px; max-width: 100%; margin: auto }} @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
+  main {{ width: {pages.column}px; max-width: 100%; margin: auto }}
+  @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
   .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} </style>
 <link rel="stylesheet" href="styles.css">
 <script src="{mathjax}"></script></head>

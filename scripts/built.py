@@ -1,4 +1,4 @@
-"""What `make docs` checks when Quarto has built the site in _docs: every page is there, with the site's configuration."""
+"""What `make docs` checks of the site that Quarto has built in _docs: every page, with the site's configuration."""
 
 import sys
 
@@ -14,7 +14,7 @@ for name, page in pages.addresses().items():
     text, wanted = (site / page).read_text(), ['styles.css', 'og:image', 'rel="canonical"']
     if page == 'index.html':
         wanted.append('id="TOC"')
-    if page == 'protocol.html':
+    if page == 'api/protocol.html':
         wanted.append('href="#protocol.run"')  # in "On this page"
     missing += [f'{page}: no {o}' for o in wanted if o not in text]
 if missing:

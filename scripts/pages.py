@@ -125,7 +125,7 @@ def page_of(module):
 
 
 def alone():
-    "The staged folder is whole when copied elsewhere, as nbdev does before it renders: every file that it names is there"
+    "The staged folder is whole when copied elsewhere, as nbdev does to render it: it has all files that it names"
     staged()
     with tempfile.TemporaryDirectory() as d:
         site = Path(shutil.copytree(root / '_proc', f'{d}/site'))
@@ -158,7 +158,7 @@ def heads():
 
 
 def documented():
-    "On its page every function, class and patched method has a heading, a signature that fits, and words for each parameter"
+    "On its page each function, class and patched method has a heading, a signature, and words for each parameter"
     bad = []
     for name, nb in staged().items():
         bad += [f'{name}: {o}' for o in re.findall(r'.*__main__.*|.*\*args, \*\*kwargs.*', markdown(nb))]
@@ -195,7 +195,7 @@ def widths():
 
 
 def directives():
-    "What Quarto would show or stumble over: directives that it does not know, options that are no YAML, raw Quarto or nbdev syntax in the prose"
+    "What Quarto would show or stumble over: unknown directives, options that are no YAML, raw syntax in the prose"
     bad = []
     for name, nb in staged().items():
         for c in nb.cells:
@@ -245,7 +245,7 @@ def anchors(nb):
 
 
 def links():
-    "Links between pages, to headings, symbols and files, as they stand on the staged pages; links to the outside must be whole addresses"
+    "Links of the staged pages to pages, headings, symbols and files lead somewhere; others are whole addresses"
     pages, cfg = staged(), get_config(root)
     html = {page: name for name, page in addresses().items()}
     heads = {name: anchors(nb) for name, nb in pages.items()}
@@ -288,9 +288,9 @@ def pictures():
             for png in [o.data['image/png'] for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]:
                 im = Image.open(io.BytesIO(b64decode(png)))
                 stored = round(im.info.get('dpi', (0,))[0])
-                if stored != dpi or im.width > 2 * column:
-                    bad.append(f'{name}: {im.width} pixels, {stored} dpi\n{c.source[:300]}')
-    complain('pictures without a fig-alt, or not at their true size', bad)
+                if stored != dpi or im.width > 2 * column or im.mode != 'P':
+                    bad.append(f'{name}: {im.width} pixels, {stored} dpi, mode {im.mode}\n{c.source[:300]}')
+    complain('pictures without a fig-alt, not at their true size, or not reduced by scripts/pictures.py', bad)
 
 
 def colab():
@@ -323,7 +323,7 @@ def symbols():
 
 
 def lessons():
-    "Every public symbol is used, or shown as a result, by a cell that is no part of the library in the notebook that defines it, and stands in the reference"
+    "Every public symbol is used or shown by a lesson on the page that defines it, and stands in the reference"
     reference, bad = '\n'.join(outputs(sources()['api/index.ipynb'], 'text/markdown')), []
     for mod, names in symbols().items():
         nb = sources()[page_of(mod)]
