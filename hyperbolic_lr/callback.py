@@ -1,4 +1,4 @@
-"""fastai callbacks and `fit` methods that train a Learner under HyperbolicLR, ExpHyperbolicLR or any other torch scheduler
+"""fastai callbacks and `fit` methods for HyperbolicLR, ExpHyperbolicLR and any other torch scheduler
 
 Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/callback.html.md"""
 

@@ -34,7 +34,7 @@ template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
   main {{ width: {pages.column}px; max-width: 100%; margin: auto }}
   @media (max-width: 700px) {{ main {{ padding: 0 1rem }} }}
   .table a {{ word-break: break-word }} div.sourceCode, pre {{ overflow-x: auto }} </style>
-<link rel="stylesheet" href="styles.css">
+<link rel="stylesheet" href="file://STYLES">
 <script src="{mathjax}"></script></head>
 <body><nav id="TOC">$toc$</nav><main><h1>$title$</h1>$body$</main></body></html>'''
 
@@ -56,11 +56,13 @@ def output(o, options, picture):
 
 def convert(name, nb, folder):
     "Write the page as HTML, with its pictures"
+    target = folder / f'{name}.html'
+    target.parent.mkdir(exist_ok=True)
 
     def picture(png):
-        file = f'{name}_{len([*folder.glob(name + "_*.png")])}.png'
-        (folder / file).write_bytes(png)
-        return file
+        file = target.with_name(f'{target.stem}_{len([*target.parent.glob(f"{target.stem}_*.png")])}.png')
+        file.write_bytes(png)
+        return file.name
 
     blocks = []
     for c in nb.cells[1:]:
@@ -79,7 +81,7 @@ def convert(name, nb, folder):
     title = pages.front_matter(nb.cells[0].source)['title']
     args = ['--mathjax', '--toc', '--standalone', f'--template={folder}/template.html', '-M', f'title={title}']
     page = pypandoc.convert_text('\n\n'.join(blocks), 'html5', 'markdown', extra_args=args)
-    (folder / f'{name}.html').write_text(page.replace('<table', '<table class="table"'))
+    target.write_text(page.replace('<table', '<table class="table"'))
 
 
 sticks_out = """() => { // what reaches beyond the column where nothing around it scrolls
@@ -128,7 +130,7 @@ def look(page, folder, name, nb):
 def drag(page, folder):
     "Drag every handle by mouse and move every slider by key: the picture, the numbers and the sentence follow"
     page.set_viewport_size(dict(width=1000, height=900))
-    page.goto(f'file://{folder}/19_epoch_sensitivity.html')
+    page.goto(f'file://{folder}/explain/01_epoch_sensitivity.html')
     moved = 0
     for kind in 'budgets', 'hyperbola', 'distance', 'extend':
         fig = page.locator(f'.hyperbolic-figure[data-figure={kind}]')
@@ -165,7 +167,7 @@ if __name__ == '__main__':
         folder = Path(d)
         shutil.copytree(pages.root / 'nbs/images', folder / 'images')
         shutil.copy(pages.root / 'nbs/styles.css', folder)
-        (folder / 'template.html').write_text(template)
+        (folder / 'template.html').write_text(template.replace('STYLES', str(folder / 'styles.css')))
         browser = p.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
         for name, nb in pages.staged().items():
             name = name.removesuffix('.ipynb')
