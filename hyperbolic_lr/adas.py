@@ -18,7 +18,7 @@ from .callback import SchedulerCallback
 
 # %% ../nbs/api/12_adas.ipynb #3b118055
 def _least_tau(alpha):
-    "The least τ of a component that is kept, equation (1)"
+    "The least τ of a component that is kept, as the page derives it"
 
     def phi(z):
         return np.log1p(z) / z - 0.5
@@ -27,12 +27,12 @@ def _least_tau(alpha):
 
 
 def _tau(x, alpha):
-    "Equation (2)"
+    "The singular values of the signal, as shares of the noise"
     return (x - 1 - alpha + np.sqrt((x - 1 - alpha) ** 2 - 4 * alpha)) / 2
 
 
 def _free_energy(log_noise, s, M, x_min):
-    "Equation (3)"
+    "Twice the free energy per row, for a noise variance"
     alpha = len(s) / M
     x = s**2 / (M * np.exp(log_noise))
     t = _tau(x[x > x_min], alpha)
@@ -122,12 +122,13 @@ class AdaS(Callback):
         self.beta, self.zeta = beta, zeta
 
     def before_fit(self):
-        self.gains, self.rates = [], []
-        self._convolutions = [[p for p in group if p.ndim > 2] for group in self.opt.param_lists]
-        if not any(self._convolutions):
-            raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
+        self.gains, self.rates, self._convolutions = [], [], None
 
     def before_train(self):
+        if self._convolutions is None:  # the first epoch; a validation alone has no optimizer
+            self._convolutions = [[p for p in group if p.ndim > 2] for group in self.opt.param_lists]
+        if not any(self._convolutions):
+            raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
         self.rates.append([float(h['lr']) for h in self.opt.hypers])
 
     def after_train(self):

@@ -82,7 +82,7 @@ class SchedulerCallback(Callback):
         ValueError: If `by` is neither, or (before the first batch) another callback schedules the rate too.
     """
 
-    order = Recorder.order + 11  # just after fastai's ParamScheduler, whose order is Recorder's plus 10
+    order = Recorder.order + 11  # 61: just after fastai's ParamScheduler, which has 60
     run_valid = False
 
     def __init__(

@@ -140,7 +140,7 @@ def _conv_norm(n_in: int, n_out: int, stride: int, size: int = 3) -> nn.Sequenti
 
 
 class _Block(nn.Module):
-    "Residual block (5)"
+    "Residual block: two convolutions, and a shortcut around them"
 
     def __init__(self, n_in: int, n_out: int, stride: int):
         super().__init__()

@@ -11,7 +11,7 @@ __all__ = ['panel_names', 'drawable', 'shown_params', 'panel_data', 'line_styles
 import matplotlib.pyplot as plt
 import numpy as np
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil, floor, log10
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
@@ -26,12 +26,17 @@ from .style import budget_colors, schedule_style
 _hyperbolics: dict[str, Callable] = {'hyperbolic': hyperbolic, 'exp-hyperbolic': exp_hyperbolic}
 
 
+@cache  # all 23 are built at each call otherwise, and a slider asks for them often
+def _with_schedule(rivals):
+    known = rivals(1)  # `longest` matters for tuning only
+    return {k: o for k, o in known.items() if k not in _hyperbolics and (o.scheduler or k == 'none')}
+
+
 def _drawable_rivals():
     "{name: Rival} of those with a schedule; imported here, since our own are drawn without their libraries"
     from hyperbolic_lr.rivals import rivals
 
-    known = rivals(1)  # `longest` matters for tuning only
-    return {k: o for k, o in known.items() if k not in _hyperbolics and (o.scheduler or k == 'none')}
+    return _with_schedule(rivals)
 
 
 def drawable() -> list[str]:
@@ -127,7 +132,7 @@ def _measure(rates, N, per_epoch):
 
 
 def _distance(first, other):
-    "Epochs and values of (3), of two curves (epochs, rates)"
+    "Epochs and distance of two curves (epochs, rates), as a share of the peak"
     (epochs, a), (_, b) = first, other
     m = min(len(a), len(b))
     return epochs[:m], abs(a[:m] - b[:m]) / max(a.max(), b.max())

@@ -173,7 +173,7 @@ def train(
         return result | {'seconds': time.perf_counter() - start}
 
 
-def _train_with_name(make_learner, rival, run, by, threads):
+def _train_job(make_learner, rival, run, by, threads):
     "A job for joblib, whose results come in any order"
     return run, train(make_learner, rival, run, by, threads)
 
@@ -181,7 +181,7 @@ def _train_with_name(make_learner, rival, run, by, threads):
 _recorded_packages = (
     'torch fastai optuna joblib numpy scipy pandas pytorch-scheduler schedulefree prodigyopt dadaptation'.split()
 )
-_run_columns = 'schedule budget seed tuned_at params status worker epochs seconds init error machine curves'.split()
+_store_columns = 'schedule budget seed tuned_at params status worker epochs seconds init error machine curves'.split()
 _result_columns = 'status epochs seconds init error machine'.split()
 _finished_statuses = 'done', 'diverged'
 
@@ -206,7 +206,7 @@ class Store:
         self.path = self.folder / 'store.db'
         self.worker: str | None = None
         with self._open() as db:
-            db.execute(f'CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, {",".join(_run_columns)})')
+            db.execute(f'CREATE TABLE IF NOT EXISTS runs (key TEXT PRIMARY KEY, {",".join(_store_columns)})')
             db.execute('CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value)')
             self.id = self._setting(db, 'id', uuid.uuid4().hex)
             self.made = self._setting(db, 'made', _made_with())
@@ -290,13 +290,13 @@ class Store:
         runs: Iterable[Run],  # Runs that may or may not be there
     ) -> dict[str, dict]:  # {key: record} of those that have ended
         "The records of `runs`: 'done', 'diverged' or 'failed'"
-        query = f"SELECT {','.join(_run_columns)} FROM runs WHERE key=? AND status!='running'"
+        query = f"SELECT {','.join(_store_columns)} FROM runs WHERE key=? AND status!='running'"
         records = {}
         with self._open() as db:
             for key in {o.key for o in runs}:
                 row = db.execute(query, [key]).fetchone()
                 if row:
-                    records[key] = dict(zip(_run_columns, row))
+                    records[key] = dict(zip(_store_columns, row))
         for record in records.values():
             record.update({k: json.loads(record[k]) for k in ('params', 'curves')})
         return records
@@ -442,9 +442,9 @@ class Protocol:
         self.sampler_seed, self.storage = sampler_seed, storage
         self.schedules = _chosen_schedules(schedules, _longest(longest, self.budgets[-1]))
         self.retune = _chosen_names('retune must name schedules', self.schedules, retune is True, retune)
-        self.shared_settings = self._shared_settings()
+        self.shared = self._shared_settings()
         self.store = Store(store)
-        self.store.settle(self.shared_settings)
+        self.store.settle(self.shared)
 
     def _shared_settings(self):
         "What all runs of a store have in common"
@@ -491,7 +491,7 @@ class Protocol:
     def _settings(self, machines):
         "The settings of the results"
         names = 'metric mode budgets seeds tune_seeds trials retune make_learner by threads sampler_seed'.split()
-        values = vars(self) | self.shared_settings  # which has the name of `make_learner` in place of the function
+        values = vars(self) | self.shared  # which has the name of `make_learner` in place of the function
         settings = {k: values[k] for k in names} | self.store.made
         settings['machine'] = ', '.join(sorted(machines - {''}))
         styles = {name: rival.style for name, rival in self.schedules.items() if rival.style}
@@ -555,7 +555,7 @@ class _Studies:
         return optuna.storages.RDBStorage('sqlite:///store.db', {'creator': connect})
 
     def _open_study(self, name, budget, space):
-        settings = self.protocol.shared_settings
+        settings = self.protocol.shared
         study_name = f'{settings["make_learner"]} {name}@{budget}'
         study = optuna.create_study(
             storage=self.storage,
@@ -738,7 +738,7 @@ class _Session:
         for run in runs:
             if self.store.claim(run):
                 rival = protocol.schedules[run.schedule]
-                yield delayed(_train_with_name)(protocol.make_learner, rival, run, protocol.by, protocol.threads)
+                yield delayed(_train_job)(protocol.make_learner, rival, run, protocol.by, protocol.threads)
 
     def _note(self, run, result):
         "A line in the log, a step of the bar"

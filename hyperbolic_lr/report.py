@@ -172,7 +172,7 @@ def _weight(bold):
     return dict(lw=2, ms=7) if bold else dict(lw=0.8, ms=3)
 
 # %% ../nbs/api/10_report.ipynb #12bde1f3
-def _height(ax, regret):
+def _label_height(ax, regret):
     "Where a regret stands on the axes, from 0 to 1"
     if regret == np.inf:
         return 0.99
@@ -181,7 +181,7 @@ def _height(ax, regret):
 
 def _name_lines(ax, last, styles, bold):
     "The names of the lines at the right, each joined to its last regret, moved until they do not overlap"
-    heights = {name: _height(ax, regret) for name, regret in last.items()}
+    heights = {name: _label_height(ax, regret) for name, regret in last.items()}
     order = sorted(heights, key=heights.get)
     for name, y in zip(order, _spread([heights[o] for o in order], 0.95 / max(len(order), 14))):
         color, strong = styles[name]['color'], name in bold

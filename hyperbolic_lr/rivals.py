@@ -39,6 +39,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .adas import AdaS, layer_groups
 from .callback import SchedulerCallback
 from .rates import rates
+from .style import paper_names
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
 
 # %% ../nbs/api/13_rivals.ipynb #377128bf
@@ -89,7 +90,7 @@ class Rival:
         steps_per_epoch: int,  # Batches in an epoch; 1 gives the curve of `by='epoch'`
         tuned_at: int | None = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
         **params: float,  # A value for each name in `space`
-    ) -> np.ndarray:  # One rate a step
+    ) -> np.ndarray:  # One rate per step
         "The learning rate at every step of a fit, without the fit. ValueError if `params` are not those of `space`."
         lr, n = float(self._peak_rate(n_epoch, tuned_at, params)), n_epoch * steps_per_epoch
         if self.scheduler is None:
@@ -195,7 +196,8 @@ def _rex(opt, n, n_epoch):
 class AverageWeights(Callback):
     "Validates with an exponential moving average of weights and buffers, and leaves it in the model after the fit"
 
-    order, run_valid = 70, False  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
+    order = SchedulerCallback.order + 9  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
+    run_valid = False
 
     def __init__(
         self,
@@ -262,13 +264,13 @@ def _adas_callbacks(beta):
     return [AdaS(beta)]
 
 # %% ../nbs/api/13_rivals.ipynb #9b973568
-def _log(low, high):
+def _log_range(low, high):
     return FloatDistribution(low, high, log=True)
 
 
-_torch = 'torch.optim.lr_scheduler.'
-_lr_range = _log(3e-4, 1e-1)
-_floor_range = _log(1e-7, 1e-4)
+_torch_schedulers = 'torch.optim.lr_scheduler.'
+_lr_range = _log_range(3e-4, 1e-1)
+_floor_range = _log_range(1e-7, 1e-4)
 _share_range = FloatDistribution(0.1, 0.4)
 
 
@@ -277,7 +279,7 @@ def _decays_of_the_paper():
         Rival('none', 'torch, a constant rate', '', dict(lr=_lr_range), horizon=False),
         Rival(
             'polynomial',
-            _torch + 'PolynomialLR',
+            _torch_schedulers + 'PolynomialLR',
             'arXiv 1606.00915',
             dict(lr=_lr_range, power=FloatDistribution(0.5, 3)),
             horizon=True,
@@ -286,7 +288,7 @@ def _decays_of_the_paper():
         ),
         Rival(
             'cosine',
-            _torch + 'CosineAnnealingLR',
+            _torch_schedulers + 'CosineAnnealingLR',
             'arXiv 1608.03983',
             dict(lr=_lr_range, eta_min=_floor_range),
             horizon=True,
@@ -294,7 +296,7 @@ def _decays_of_the_paper():
         ),
         Rival(
             'exponential',
-            _torch + 'ExponentialLR',
+            _torch_schedulers + 'ExponentialLR',
             '',
             dict(lr=_lr_range, gamma=FloatDistribution(0.8, 0.99)),
             horizon=False,
@@ -309,7 +311,7 @@ def _decays_of_torch(longest):
     return [
         Rival(
             'linear',
-            _torch + 'LinearLR',
+            _torch_schedulers + 'LinearLR',
             'arXiv 2310.07831',
             dict(lr=_lr_range),
             horizon=True,
@@ -317,9 +319,9 @@ def _decays_of_torch(longest):
         ),
         Rival(
             'step',
-            _torch + 'StepLR',
+            _torch_schedulers + 'StepLR',
             'arXiv 1512.03385',
-            dict(lr=_lr_range, step_size=step_sizes, gamma=_log(0.1, 0.9)),
+            dict(lr=_lr_range, step_size=step_sizes, gamma=_log_range(0.1, 0.9)),
             horizon=False,
             scheduler=_step,
             shown=dict(step_size=30, gamma=0.1),
@@ -332,7 +334,7 @@ def _cycles(longest):
     return [
         Rival(
             'one-cycle',
-            _torch + 'OneCycleLR',
+            _torch_schedulers + 'OneCycleLR',
             'arXiv 1708.07120',
             dict(lr=_lr_range, pct_start=_share_range),
             horizon=True,
@@ -341,9 +343,9 @@ def _cycles(longest):
         ),
         Rival(
             'cyclic',
-            _torch + 'CyclicLR',
+            _torch_schedulers + 'CyclicLR',
             'arXiv 1506.01186',
-            dict(lr=_lr_range, half=halves, base_ratio=_log(1e-3, 0.5)),
+            dict(lr=_lr_range, half=halves, base_ratio=_log_range(1e-3, 0.5)),
             horizon=False,
             scheduler=_cyclic,
             shown=dict(half=10, base_ratio=0.1),
@@ -356,7 +358,7 @@ def _warmups():
     return [
         Rival(
             'linear-warmup',
-            _torch + 'SequentialLR of LinearLR',
+            _torch_schedulers + 'SequentialLR of LinearLR',
             'arXiv 1706.02677',
             space,
             horizon=True,
@@ -364,7 +366,7 @@ def _warmups():
         ),
         Rival(
             'cosine-warmup',
-            _torch + 'SequentialLR of LinearLR and CosineAnnealingLR',
+            _torch_schedulers + 'SequentialLR of LinearLR and CosineAnnealingLR',
             'arXiv 1706.02677, 1608.03983',
             space,
             horizon=True,
@@ -373,7 +375,7 @@ def _warmups():
     ]
 
 
-def _hyperbolics(longest):
+def _hyperbolic_rivals(longest):
     upper_bounds = FloatDistribution(longest, 2 * longest, step=longest / 4)
     space = dict(lr=_lr_range, upper_bound=upper_bounds, infimum_lr=_floor_range)
     return [
@@ -418,9 +420,9 @@ def _cooldowns(longest):
         ),
         Rival(
             'inverse-sqrt',
-            _torch + 'LambdaLR',
+            _torch_schedulers + 'LambdaLR',
             'arXiv 2106.04560',
-            dict(lr=_lr_range, scale=_log(0.5, max(longest / 4, 1)), cooldown=_share_range),
+            dict(lr=_lr_range, scale=_log_range(0.5, max(longest / 4, 1)), cooldown=_share_range),
             horizon=True,
             scheduler=_inverse_sqrt,
             shown=dict(scale=10.0, cooldown=0.1),
@@ -440,7 +442,7 @@ def _budget_rules():
         ),
         Rival(
             'linear-horizon',
-            _torch + 'LinearLR',
+            _torch_schedulers + 'LinearLR',
             'arXiv 2409.19913',
             dict(lr=_lr_range),
             horizon=True,
@@ -449,7 +451,7 @@ def _budget_rules():
         ),
         Rival(
             'cosine-horizon',
-            _torch + 'CosineAnnealingLR',
+            _torch_schedulers + 'CosineAnnealingLR',
             'arXiv 2409.19913',
             dict(lr=_lr_range, eta_min=_floor_range),
             horizon=True,
@@ -465,7 +467,7 @@ def _averages():
             'averaged',
             'torch.optim.swa_utils.AveragedModel',
             'arXiv 1803.05407',
-            dict(lr=_lr_range, half_life=_log(0.1, 4)),
+            dict(lr=_lr_range, half_life=_log_range(0.1, 4)),
             horizon=False,
             callbacks=_average_callbacks,
         ),
@@ -473,7 +475,7 @@ def _averages():
             'schedule-free',
             'schedulefree.AdamWScheduleFree',
             'arXiv 2405.15682',
-            dict(lr=_log(1e-3, 3e-1)),
+            dict(lr=_log_range(1e-3, 3e-1)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=AdamWScheduleFree),
             callbacks=_schedule_free_callbacks,
@@ -487,7 +489,7 @@ def _optimizers():
             'prodigy',
             'prodigyopt.Prodigy',
             'arXiv 2306.06101',
-            dict(lr=_log(0.3, 3)),
+            dict(lr=_log_range(0.3, 3)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=Prodigy),
         ),
@@ -495,7 +497,7 @@ def _optimizers():
             'd-adaptation',
             'dadaptation.DAdaptAdam',
             'arXiv 2301.07733',
-            dict(lr=_log(0.3, 3)),
+            dict(lr=_log_range(0.3, 3)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=DAdaptAdam),
         ),
@@ -503,7 +505,7 @@ def _optimizers():
             'adas',
             'hyperbolic_lr.adas.AdaS',
             'arXiv 2006.06587',
-            dict(lr=_log(3e-3, 3e-1), beta=FloatDistribution(0.7, 0.98)),
+            dict(lr=_log_range(3e-3, 3e-1), beta=FloatDistribution(0.7, 0.98)),
             horizon=False,
             opt_func=partial(OptimWrapper, opt=torch.optim.SGD, momentum=0.9),
             callbacks=_adas_callbacks,
@@ -523,7 +525,7 @@ def rivals(
         *_decays_of_torch(longest),
         *_cycles(longest),
         *_warmups(),
-        *_hyperbolics(longest),
+        *_hyperbolic_rivals(longest),
         *_cooldowns(longest),
         *_budget_rules(),
         *_averages(),
@@ -541,7 +543,7 @@ def _range_text(name, d):
 
 def registry(
     longest: float,  # The longest run in mind, in epochs
-) -> pd.DataFrame:  # One row a rival, by name
+) -> pd.DataFrame:  # One row per rival, by name
     "What `rivals(longest)` holds: source, reference, parameters with their ranges, and whether it needs the horizon"
     rows = {
         o.name: dict(
@@ -562,11 +564,10 @@ def paper_schedules(
 
     ValueError unless `longest` is positive and finite."""
     known = rivals(longest)
-    names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyperbolic', EH='exp-hyperbolic')
-    own = {'lr': _log(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
+    own = {'lr': _log_range(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
 
     def of_the_paper(k, name):
         space = {p: own.get(p, d) for p, d in known[name].space.items()}
         return replace(known[name], name=k, space=space)
 
-    return {k: of_the_paper(k, name) for k, name in names.items()}
+    return {k: of_the_paper(k, name) for k, name in paper_names.items()}

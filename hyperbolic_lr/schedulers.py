@@ -97,6 +97,7 @@ class _Decay(LRScheduler):
         raise NotImplementedError
 
     def _get_closed_form_lr(self):
+        self._adopt_new_groups()  # SequentialLR jumps to the first step at its milestone without `step()`
         return self._rates_at(self.last_epoch)
 
     def _lr_outside_decay(self):
@@ -119,7 +120,7 @@ class _Decay(LRScheduler):
     def _adopt_new_groups(self):
         known = len(self.base_lrs)
         new = self.optimizer.param_groups[known:]
-        if len(set(self.infimum_lr)) > 1:
+        if new and len(set(self.infimum_lr)) > 1:
             raise ValueError(
                 f'a parameter group was added, and infimum_lr={self.infimum_lr} has none for it: build a new scheduler'
             )

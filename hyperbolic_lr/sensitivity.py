@@ -86,7 +86,7 @@ def slcd(
     a: npt.ArrayLike,  # Learning curve of one budget, one positive value per epoch
     b: npt.ArrayLike,  # Learning curve of another budget
 ) -> float:  # 0 if one retraces the other, at most 1; warns where spikes make a smoothed curve negative
-    "The smoothed learning-curve difference (1). ValueError for curves that are empty, not 1-d, not finite or sum to 0."
+    "Smoothed learning-curve difference of the paper. ValueError for curves that are empty, not 1-d, not finite or sum to 0."
     res = _slcd_or_nan(finite('a', a), finite('b', b))
     if np.isnan(res):
         raise ValueError('a + b must be positive at every epoch that they share: use a metric that is positive')
@@ -149,7 +149,7 @@ def power_law(
     values: npt.ArrayLike,  # Final value at each
     confidence: float = 0.95,  # Of the exponent's interval
 ) -> PowerLaw:  # coefficient, exponent, r2, low, high
-    "The power law (3) by least squares in log-log space, as in the paper. ValueError for values that are not positive."
+    "The paper's power law by least squares in log-log space. ValueError for values that are not positive."
     x, y = _log_points(budgets, values)
     line = linregress(x, y)
     half = _t_quantile(confidence, len(x) - 2) * line.stderr
@@ -186,7 +186,7 @@ def forecast(
     at: float,  # Budget to forecast, in epochs
     confidence: float = 0.95,  # Of the prediction interval
 ) -> Forecast:  # value (a median), low, high
-    "Value at another budget by (3), with the prediction interval (4). ValueError for values that are not positive."
+    "Value at another budget by the power law, with its interval. ValueError for values that are not positive."
     x, y = _log_points(budgets, values)
     if not 0 < at < np.inf:
         raise ValueError(f'at must be positive and finite, got {at}')
@@ -264,7 +264,7 @@ def jackknife(
     statistic: Callable[[pd.DataFrame], pd.Series],  # Takes results in long form, returns numbers by name
     df: pd.DataFrame,  # Results in long form, of two seeds or more
 ) -> tuple[pd.Series, pd.DataFrame]:  # The statistic of all seeds, and its pseudo-values, a row per seed
-    "A statistic and its pseudo-values (5), for `t_interval` with it as the center. ValueError for a single seed."
+    "A statistic and its pseudo-values, for `t_interval` with it as the center. ValueError for a single seed."
     seeds = df['seed'].unique()
     k = len(seeds)
     if k < 2:
@@ -338,7 +338,7 @@ def regret(
     mode: str = 'min',  # Which is better, 'min' for losses or 'max' for accuracies
     confidence: float = 0.95,  # Of the bootstrap interval over seeds
 ) -> pd.DataFrame:  # schedule, budget, value (mean over seeds), oracle, regret, low, high, diverged (runs)
-    "Regret (6), infinite if a run has diverged. ValueError if `retuned` lacks a budget of `df`, or seeds differ."
+    "Regret to the best retuned schedule, infinite if a run diverged. ValueError if a budget or a seed lacks in `retuned`."
     if mode not in ('min', 'max'):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     _check_confidence(confidence)

@@ -197,7 +197,7 @@ def _chebyshev(x: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kernel(x: np.ndarray, length: npt.ArrayLike) -> np.ndarray:
-    "The covariance (3) of the values at `x`, a matrix for each length scale"
+    "The squared-exponential covariance of the values at `x`, a matrix for each length scale"
     return np.exp(-(np.subtract.outer(x, x) ** 2) / (2 * np.asarray(length)[..., None, None] ** 2))
 
 

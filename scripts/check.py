@@ -119,17 +119,27 @@ floors = [
 upward = {('results', 'report')}  # when a picture or a page is asked for
 
 
+def imported(nodes):
+    "Names of the modules that these statements import, relative ones in full"
+    for o in nodes:
+        if isinstance(o, ast.Import):
+            yield from (a.name for a in o.names)
+        elif isinstance(o, ast.ImportFrom):
+            module = '.'.join(filter(None, ['hyperbolic_lr'] * bool(o.level) + [o.module]))
+            yield from (f'{module}.{a.name}' for a in o.names)
+
+
 def imports_one_way():
     "A module imports only what lies on a floor below it; what is on the way to the protocol names no picture library"
     floor = {room: i for i, rooms in enumerate(floors) for room in rooms.split()}
     bad = sorted({p.stem for p in Path('hyperbolic_lr').glob('[!_]*.py')} ^ floor.keys())
     for room in floor.keys() - set(bad):
         tree = ast.parse(Path(f'hyperbolic_lr/{room}.py').read_text())
-        own = [o for o in ast.walk(tree) if isinstance(o, ast.ImportFrom) and o.level]
-        others = {name for o in own for name in ([o.module] if o.module else [a.name for a in o.names])}
+        others = {
+            o.partition('.')[2].partition('.')[0] for o in imported(ast.walk(tree)) if o.startswith('hyperbolic_lr.')
+        }
         bad += [f'{room} imports {o}' for o in others if floor[o] >= floor[room] and (room, o) not in upward]
-        at_top = {a.name for o in tree.body if isinstance(o, ast.Import) for a in o.names}
-        at_top |= {o.module for o in tree.body if isinstance(o, ast.ImportFrom) and not o.level}
+        at_top = imported(tree.body)
         if floor[room] < floor['plots'] and room != 'report' or room == 'protocol':
             bad += [f'{room} imports {o}' for o in at_top if o.split('.')[0] in ('matplotlib', 'jinja2')]
     if bad:
