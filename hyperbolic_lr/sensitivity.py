@@ -86,7 +86,7 @@ def slcd(
     a: npt.ArrayLike,  # Learning curve of one budget, one positive value per epoch
     b: npt.ArrayLike,  # Learning curve of another budget
 ) -> float:  # 0 if one retraces the other, at most 1; warns where spikes make a smoothed curve negative
-    "Smoothed learning-curve difference of the paper. ValueError for curves that are empty, not 1-d, not finite or sum to 0."
+    "The paper's smoothed difference of curves. ValueError for curves that are empty, not 1-d, not finite or sum to 0."
     res = _slcd_or_nan(finite('a', a), finite('b', b))
     if np.isnan(res):
         raise ValueError('a + b must be positive at every epoch that they share: use a metric that is positive')
@@ -338,7 +338,7 @@ def regret(
     mode: str = 'min',  # Which is better, 'min' for losses or 'max' for accuracies
     confidence: float = 0.95,  # Of the bootstrap interval over seeds
 ) -> pd.DataFrame:  # schedule, budget, value (mean over seeds), oracle, regret, low, high, diverged (runs)
-    "Regret to the best retuned schedule, infinite if a run diverged. ValueError if a budget or a seed lacks in `retuned`."
+    "Regret to the best retuned schedule, infinite if a run diverged. ValueError if `retuned` lacks a budget or a seed."
     if mode not in ('min', 'max'):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     _check_confidence(confidence)
