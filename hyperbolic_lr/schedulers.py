@@ -129,7 +129,8 @@ class _Decay(LRScheduler):
         for group in new:
             self.base_lrs.append(float(group.setdefault('initial_lr', float(group['lr']))))
             self.infimum_lr.append(self.infimum_lr[0])
-        for group, now, peak in zip(new, self._rates_at(self.last_epoch)[known:], self.base_lrs[known:]):
+        rates = self._rates_at(max(self.last_epoch, 0))  # -1 in a SequentialLR before its milestone
+        for group, now, peak in zip(new, rates[known:], self.base_lrs[known:]):
             _set_group_lr(group, group['lr'] * (now / peak))
 
     def extend(
