@@ -1,8 +1,8 @@
 """Drive `hyperbolic_lr.explorer.Explorer` in a real browser, and keep a screenshot of it in nbs/images/explorer.png.
 
-pip install voila ipykernel playwright, and a Chromium (Debian: apt install chromium). Serves a notebook of one cell with
-Voila, moves a slider by mouse and keyboard, and sees that pictures, code and shared settings follow; at the width of a phone
-nothing sticks out.
+pip install voila ipykernel playwright, and a Chromium (Debian: apt install chromium). Serves a notebook of one cell
+with Voila, moves a slider by mouse and keyboard, and sees that pictures, code and shared settings follow; at the width
+of a phone nothing sticks out.
 """
 
 import os
