@@ -108,6 +108,7 @@ def outputs_stored():
 
 
 floors = [
+    'checks',
     'curves rates style loader models',
     'schedulers sensitivity tasks',
     'results callback',
