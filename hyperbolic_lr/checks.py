@@ -30,12 +30,12 @@ def check_number(
     less_than: float = inf,  # Above the highest right value
 ) -> float:  # `x`, unchanged
     "Raise TypeError unless `x` is a number, and ValueError unless it is finite and within the limits"
-    right = _range_text(at_least, more_than, at_most, less_than)
+    right, value = _range_text(at_least, more_than, at_most, less_than), x
     if not isinstance(x, Real) or isinstance(x, bool):
         raise TypeError(f'{name} must be a number{right and " "}{right}, got {x!r}')
-    if not (at_least <= x <= at_most and more_than < x < less_than and abs(x) < inf):
+    if not (at_least <= value <= at_most and more_than < value < less_than and abs(value) < inf):
         raise ValueError(f'{name} must be {right or "finite"}{" and finite" * bool(right)}, got {x}')
-    return x
+    return value
 
 # %% ../nbs/api/20_checks.ipynb #ab023811
 def check_whole(
@@ -45,12 +45,12 @@ def check_whole(
     at_most: float = inf,  # Highest right value
 ) -> int:  # `x` as Python's int
     "Raise ValueError, or TypeError for no number at all, unless `x` is an integer within the limits"
-    right = f'{name} must be an integer, {_range_text(at_least, -inf, at_most, inf)}'
+    right, value = f'{name} must be an integer, {_range_text(at_least, -inf, at_most, inf)}', x
     if not isinstance(x, Real) or isinstance(x, bool):
         raise TypeError(f'{right}, got {x!r}')
-    if not isinstance(x, Integral) or not at_least <= x <= at_most:
+    if not isinstance(x, Integral) or not at_least <= value <= at_most:
         raise ValueError(f'{right}, got {x}')
-    return int(x)
+    return int(value)
 
 
 def check_wholes(

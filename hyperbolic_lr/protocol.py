@@ -306,7 +306,11 @@ class _Studies:
         ]
         with _quiet_optuna():
             self.storage = self._open_storage(create)
-            self.studies = {key: self._open_study(*key, create) for key in self.keys}
+            try:
+                self.studies = {key: self._open_study(*key, create) for key in self.keys}
+            except BaseException:
+                self.close()
+                raise
 
     def _open_storage(self, create):
         "None if there is nothing to read"
