@@ -279,11 +279,12 @@ def _retried(connect):
 
 
 def _shared_storage(url):
+    shown = url
     try:
+        shown = sqlalchemy.make_url(url).render_as_string()  # without the password
         options = dict(connect_args=dict(timeout=60)) if url.startswith('sqlite') else {}
         return _retried(lambda: optuna.storages.RDBStorage(url, options))
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as e:
-        shown = url.partition('://')[0] + '://...' + url.rpartition('@')[2].partition('://')[2] * ('@' not in url)
         reason = str(e.__cause__ if isinstance(e, ImportError) and e.__cause__ else e).splitlines()[0]
         raise ValueError(f'storage {shown} cannot be used: {reason}') from e
 
