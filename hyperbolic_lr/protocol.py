@@ -95,11 +95,22 @@ class Todo(NamedTuple):
     seconds: float  # That they take, by the runs of the store, added up; NaN if there are none
 
     def __str__(self):
-        minutes = self.seconds / 60
-        time = 'for a time that the first runs will tell' if math.isnan(minutes) else f'for about {minutes:.1f} minutes'
+        found = f'{_counted(self.taken, "run")} in the store'
         if not self.runs:
-            return f'{self.taken} runs are in the store, and none is left to train'
-        return f'{self.taken} runs are in the store; {self.runs} runs of {self.epochs} epochs are left to train, {time}'
+            return f'{found}, none left to train'
+        time = f'about {_duration(self.seconds)}' if self.seconds == self.seconds else 'the first will tell how long'
+        return f'{found}; {_counted(self.runs, "run")}, {_counted(self.epochs, "epoch")} left to train, {time}'
+
+
+def _counted(n, what):
+    return f'{n} {what}{"s" * (n != 1)}'
+
+
+def _duration(seconds):
+    for unit, size in dict(hours=3600, minutes=60).items():
+        if seconds >= 2 * size:
+            return f'{seconds / size:.1f} {unit}'
+    return f'{seconds:.0f} seconds'
 
 # %% ../nbs/api/17_protocol.ipynb #001f0d74
 class Protocol:
@@ -662,7 +673,7 @@ def _warn_of_changes(protocol, todo):
         n = sum(json.loads(o['source']).get(module, ['', text])[1] != text for o in ended)
         if n:
             warnings.warn(
-                f'{path} has changed since {n} runs in {protocol.store.folder} were made. {todo}. '
+                f'{path} has changed since {_counted(n, "run")} in {protocol.store.folder} had been made: {todo}. '
                 'Use another folder to train all of them anew',
                 stacklevel=5,
             )
@@ -720,8 +731,8 @@ def _session(protocol, jobs, progress, again, final) -> Iterator[_Session]:
 def _warn_of_failures(protocol, failures):
     given_up = [o for o in protocol.store.finished().values() if o['status'] == 'failed']
     if failures:
-        warnings.warn(f'{len(failures)} runs failed, and will be tried again next time. The first: {failures[0]}')
-    if given_up:
         warnings.warn(
-            f'{len(given_up)} runs have failed three times, and are tried no more unless again=True (--again)'
+            f'{_counted(len(failures), "run")} failed, and will be tried again next time. The first: {failures[0]}'
         )
+    if given_up:
+        warnings.warn(f'{_counted(len(given_up), "run")} failed three times: tried no more unless again=True (--again)')

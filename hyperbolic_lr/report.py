@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from pathlib import Path
 from scipy.optimize import isotonic_regression
-from .results import Results, three_digits
+from .results import Results, edge_rate, three_digits
 from .style import budget_colors, figure_style, schedule_style
 
 # %% ../nbs/api/10_report.ipynb #089995a7
@@ -44,8 +44,8 @@ def _schedule_panels(names, colors, xlabel, ylabel, **kwargs):
         ax.grid(alpha=0.3)
         ax.tick_params(which='both', labelsize=7)
         ax.tick_params(which='both', labelbottom=i >= len(names) - cols)
-    fig.supxlabel(xlabel, fontsize=9)
-    fig.supylabel(ylabel, fontsize=9)
+    fig.supxlabel(xlabel, fontsize=9, parse_math=False)
+    fig.supylabel(ylabel, fontsize=9, parse_math=False)
     _budget_legend(fig, colors)
     return dict(zip(names, axs.flat))
 
@@ -153,7 +153,8 @@ def _regret_axes(values, n_names, ylabel):
     if len(sizes) and (middle := sizes[sizes > 0].median()) * 10 < sizes.max():
         ax.set_yscale('symlog', linthresh=middle)
     ax.axhline(0, color='0.3', lw=0.8, zorder=0)
-    ax.set(xscale='log', xlabel='budget (epochs)', ylabel=ylabel)
+    ax.set(xscale='log', xlabel='budget (epochs)')
+    ax.set_ylabel(ylabel, parse_math=False)
     return ax
 
 
@@ -236,7 +237,7 @@ _body = """{% for o in sections %}
 </tbody></table></div>
 {%- endif %}
 {%- if o.png %}
-<div class="wide" tabindex="0"><img src="data:image/png;base64,{{o.png}}" alt="{{o.alt}}"></div>
+<div><img src="data:image/png;base64,{{o.png}}" alt="{{o.alt}}"></div>
 {%- endif %}
 {%- if o.note %}
 <p><small>{{o.note}}</small></p>
@@ -257,7 +258,7 @@ body {font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; pa
 table {border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums}
 th, td {padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8886}
 .short, th {white-space: nowrap}
-img {width: 100%; min-width: 38rem; max-width: 60rem; height: auto}
+img {width: 100%; max-width: 60rem; height: auto}
 @media (prefers-color-scheme: dark) {img {filter: invert(.93) hue-rotate(180deg)}}
 </style>
 </head>
@@ -290,8 +291,13 @@ def _params_text(params):
     items = json.loads(params).items()
     return ', '.join(f'{k} {three_digits(v) if isinstance(v, float) else v}' for k, v in items)
 
+
+def _edge_text(results, name):
+    edge = edge_rate(results, name)
+    return f' (the {edge} rate that was tried)' if edge else ''
+
 # %% ../nbs/api/10_report.ipynb #dd717364
-def _question(results):
+def _question(results, metric, mode):
     "What was asked, in words"
     s, (first, *rest) = results.settings, sorted(results.settings['budgets'])
     n, k = len(results.schedules), len(s['seeds'])
@@ -310,14 +316,16 @@ def _question(results):
     if s['retune']:
         yield 'The best of these at a budget is its oracle, and the regret of a schedule'
         yield 'is how much worse its frozen runs are than the oracle.'
-    yield f'Measured by {s["metric"]} at the last epoch; {"less" if s["mode"] == "min" else "more"} is better.'
+    yield f'Measured by {metric} at the last epoch; {"less" if mode == "min" else "more"} is better.'
+    if metric != s['metric']:
+        yield f'All tuning was for {s["metric"]}.'
 
 
-def _table_note(settings):
+def _table_note(settings, metric):
     "What the columns of the table are"
     top, k, n_budgets = max(settings['budgets']), len(settings['seeds']), len(settings['budgets'])
     limits = f' [95% t interval] over {k} seeds.' if k > 1 else ' (one seed, so no intervals).'
-    yield f'Frozen runs, the best at {top} epochs first: mean of the final {settings["metric"]}{limits}'
+    yield f'Frozen runs, the best at {top} epochs first: mean of the final {metric}{limits}'
     if n_budgets > 1:
         yield 'SLCD: how far longer runs leave the curves of shorter ones, from 0 (they retrace them).'
     if n_budgets > 2:
@@ -326,31 +334,31 @@ def _table_note(settings):
         yield f'Regret at {top} epochs' + (' [95% bootstrap interval over seeds].' if k > 1 else '.')
 
 
-def _answer_sections(results):
+def _answer_sections(results, metric, mode):
     "The sections that answer the question"
     s = results.settings
-    yield dict(title='What was found', text=results.finding())
-    if (results.frozen['metric'] == s['metric']).any():
+    yield dict(title='What was found', text=results.finding(metric, mode))
+    if (results.frozen['metric'] == metric).any():
         empty = dict(SLCD=len(s['budgets']) < 2, exponent=len(s['budgets']) < 3, regret=not s['retune'])
-        df = results.table(text=True).drop(columns=[name for name, gone in empty.items() if gone])
-        yield dict(title='Table', df=df.reset_index(), note=' '.join(_table_note(s)))
+        df = results.table(metric, mode, text=True).drop(columns=[name for name, gone in empty.items() if gone])
+        yield dict(title='Table', df=df.reset_index(), note=' '.join(_table_note(s, metric)))
 
 # %% ../nbs/api/10_report.ipynb #bdaba014
-def _curves_section(results):
+def _curves_section(results, metric):
     panels = 'against epoch: a panel for each schedule, a line for each budget.'
     return dict(
         title='Learning curves',
-        png=_base64_png(plot_curves(results)),
-        alt=f'{results.settings["metric"]} {panels} Where the lines end is in the table.',
+        png=_base64_png(plot_curves(results, metric)),
+        alt=f'{metric} {panels} Where the lines end is in the table.',
         note='Mean over the seeds, and their range. A red cross: a run has stopped there. '
         'Lines on top of each other: the longer run retraces the shorter one.',
     )
 
 
-def _regret_section(results):
+def _regret_section(results, metric, mode):
     return dict(
         title='Regret',
-        png=_base64_png(plot_regret(results)),
+        png=_base64_png(plot_regret(results, metric=metric, mode=mode)),
         alt='Regret against budget, a line for each schedule. The values at the largest budget are in the table.',
         note='The price of not tuning again, with 95% intervals for the schedules in colour. '
         'A cross on top: runs have diverged or failed.',
@@ -362,7 +370,7 @@ def _schedules_section(results, with_rates):
     df, first = results.schedules, min(results.settings['budgets'])
     chosen = results.trials[results.trials['best'] & (results.trials['budget'] == first)]
     params = chosen.drop_duplicates('schedule').set_index('schedule')['params']
-    tuned = [_params_text(params.get(name, '{}')) for name in df['name']]
+    tuned = [_params_text(params.get(name, '{}')) + _edge_text(results, name) for name in df['name']]
     columns = {'schedule': df['name'], f'tuned at {first} epochs': tuned, 'search space': df['space']}
     columns |= {'knows the budget?': df['horizon'].map({True: 'yes', False: 'no'})}
     res = dict(title='Schedules', df=pd.DataFrame(columns | {k: df[k] for k in ('source', 'reference')}))
@@ -389,15 +397,15 @@ def _record_sections(results):
     yield dict(title='Diverged and failed runs') | (dict(df=wrong) if len(wrong) else dict(text='None.'))
 
 # %% ../nbs/api/10_report.ipynb #226aae85
-def _page_sections(results):
+def _page_sections(results, metric, mode):
     frozen = results.curves['tuned_at'] == min(results.settings['budgets'])
     metrics = {*results.curves.loc[frozen, 'metric']}
-    yield dict(title='What was asked', text=' '.join(_question(results)))
-    yield from _answer_sections(results)
-    if results.settings['metric'] in metrics:
-        yield _curves_section(results)
-    if len(results.regret()):
-        yield _regret_section(results)
+    yield dict(title='What was asked', text=' '.join(_question(results, metric, mode)))
+    yield from _answer_sections(results, metric, mode)
+    if metric in metrics:
+        yield _curves_section(results, metric)
+    if len(results.regret(metric, mode)):
+        yield _regret_section(results, metric, mode)
     yield _schedules_section(results, 'lr' in metrics)
     yield from _record_sections(results)
 
@@ -406,10 +414,13 @@ def to_html(
     results: Results,  # Of a protocol, or loaded from its folder
     path: str | Path | None = None,  # File to write; None writes none
     title: str = 'Learning-rate schedules over budgets',  # Of the page
+    metric: str | None = None,  # None takes that of the settings
+    mode: str | None = None,  # 'min' or 'max'; needed for another metric
 ) -> str:  # The page
-    "A report as one self-contained HTML page"
+    "A report as one self-contained HTML page. ValueError for an unknown metric, or another one without a mode."
+    metric, mode = results.asked(metric, mode)
     with plt.style.context(['default', figure_style]):
-        sections = list(_page_sections(results))
+        sections = list(_page_sections(results, metric, mode))
     page = _env.get_template('page').render(title=title, sections=sections, level=2)
     if path is not None:
         Path(path).write_text(page, encoding='utf-8')
@@ -418,10 +429,13 @@ def to_html(
 
 def summary_html(
     results: Results,  # Of a protocol, or loaded from its folder
+    metric: str | None = None,  # None takes that of the settings
+    mode: str | None = None,  # 'min' or 'max'; needed for another metric
 ) -> str:  # HTML without a head, for a notebook
-    "The finding, the table and the regret, as a notebook shows results"
+    "The finding, the table and the regret, as a notebook shows results. ValueError as `to_html`."
+    metric, mode = results.asked(metric, mode)
     with plt.style.context(['default', figure_style]):
-        sections = list(_answer_sections(results))
-        if len(results.regret()):
-            sections.append(_regret_section(results))
+        sections = list(_answer_sections(results, metric, mode))
+        if len(results.regret(metric, mode)):
+            sections.append(_regret_section(results, metric, mode))
     return _env.get_template('body').render(sections=sections, level=4)
