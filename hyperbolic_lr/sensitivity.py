@@ -18,11 +18,21 @@ from itertools import combinations
 from scipy.signal import savgol_filter
 from scipy.stats import bootstrap, linregress, norm, t as student
 from typing import NamedTuple
+from .checks import check_number, check_one_of
 from .rates import area_until, cumulative_rate, decay_rate, finite, rate_distance
 
 # %% ../nbs/api/06_sensitivity.ipynb #cb4f2ebc
 _run_columns = ['schedule', 'budget', 'seed']
 _long_columns = [*_run_columns, 'epoch', 'metric', 'value']
+
+
+def _check_column(name, values):
+    "ValueError for a missing value of anything but the metric, or a number that is none"
+    if name != 'value' and values.isna().any():
+        raise ValueError(f'{name} must be given in every row, got {values[values.isna()].iloc[0]}')
+    kinds = dict(budget='iuf', epoch='iuf', value='iufb').get(name)
+    if kinds and values.dtype.kind not in kinds:
+        raise ValueError(f'{name} must be numbers, got {values.iloc[0]!r}')
 
 
 def _metric_rows(df, metric):
@@ -31,9 +41,14 @@ def _metric_rows(df, metric):
         raise TypeError(f'results must be a DataFrame, got {type(df).__name__}')
     if lacks := [c for c in _long_columns if c not in df]:
         raise ValueError(f'results lack the columns {lacks}, have {list(df.columns)}')
-    rows = df.loc[df['metric'] == metric, _long_columns].astype({'value': float})
+    if twice := df.columns[df.columns.duplicated()].tolist():
+        raise ValueError(f'results have columns of one name: {twice}')
+    rows = df.loc[df['metric'] == metric, _long_columns]
     if rows.empty:
         raise ValueError(f'metric must be one of {df["metric"].unique().tolist()}, got {metric!r}')
+    for name in _long_columns:
+        _check_column(name, rows[name])
+    rows = rows.astype({'value': float})
     outside = rows[~rows['epoch'].between(1, rows['budget'])]
     if len(outside):
         raise ValueError(f'epoch must be from 1 to the budget, got {outside.iloc[0].to_dict()}')
@@ -115,14 +130,9 @@ class PowerLaw(NamedTuple):
     high: float  # Upper end
 
 
-def _check_confidence(confidence):
-    if not 0 < confidence < 1:
-        raise ValueError(f'confidence must be between 0 and 1, got {confidence}')
-
-
 def _t_quantile(confidence, dof):
     "Half the width of a two-sided t interval, in standard errors"
-    _check_confidence(confidence)
+    check_number('confidence', confidence, more_than=0, less_than=1)
     return student.ppf((1 + confidence) / 2, dof)
 
 
@@ -151,19 +161,21 @@ def power_law(
 ) -> PowerLaw:  # coefficient, exponent, r2, low, high
     "The paper's power law by least squares in log-log space. ValueError for values that are not positive."
     x, y = _log_points(budgets, values)
+    half = _t_quantile(confidence, len(x) - 2)
+    if (y == y[0]).all():
+        return PowerLaw(float(np.exp(y[0])), 0.0, np.nan, 0.0, 0.0)  # there is no variance to explain
     line = linregress(x, y)
-    half = _t_quantile(confidence, len(x) - 2) * line.stderr
-    fit = np.exp(line.intercept), line.slope, line.rvalue**2, line.slope - half, line.slope + half
-    return PowerLaw(*map(float, fit))
+    low, high = line.slope - half * line.stderr, line.slope + half * line.stderr
+    return PowerLaw(*map(float, (np.exp(line.intercept), line.slope, line.rvalue**2, low, high)))
 
-# %% ../nbs/api/06_sensitivity.ipynb #2ed6f40f
+# %% ../nbs/api/06_sensitivity.ipynb #793a4f3e
 def power_laws(
     df: pd.DataFrame,  # Results in long form
     metric: str,  # Name of the metric
     confidence: float = 0.95,  # Of the exponents' intervals
 ) -> pd.DataFrame:  # A row per schedule: coefficient, exponent, r2, low, high; NaN without 3 budgets of positive means
     "`power_law` of each schedule's final values, mean over seeds. ValueError as `final_values`."
-    _check_confidence(confidence)
+    check_number('confidence', confidence, more_than=0, less_than=1)
     res = {}
     for schedule, ends in final_values(df, metric).groupby('schedule', sort=False):
         mean = ends.pivot(index='budget', columns='seed', values='value').mean(axis=1, skipna=False)
@@ -188,8 +200,7 @@ def forecast(
 ) -> Forecast:  # value (a median), low, high
     "Value at another budget by the power law, with its interval. ValueError for values that are not positive."
     x, y = _log_points(budgets, values)
-    if not 0 < at < np.inf:
-        raise ValueError(f'at must be positive and finite, got {at}')
+    check_number('at', at, more_than=0)
     line = linregress(x, y)
     far = np.log(at) - x.mean()
     middle = y.mean() + line.slope * far
@@ -217,7 +228,7 @@ def forecasts(
     confidence: float = 0.95,  # Of the prediction intervals
 ) -> pd.DataFrame:  # schedule, budget, predicted, low, high, observed (mean over seeds), inside (share of runs)
     "Forecast of a run at each largest budget by the others; NaN if one of them diverged. ValueError as `final_values`."
-    _check_confidence(confidence)
+    check_number('confidence', confidence, more_than=0, less_than=1)
     groups = final_values(df, metric).groupby('schedule', sort=False)
     return pd.DataFrame([dict(schedule=name) | _forecast_largest(ends, confidence) for name, ends in groups])
 
@@ -237,7 +248,7 @@ def t_interval(
     confidence: float = 0.95,  # Of the interval
 ) -> Interval:  # value, low, high, p
     "Student's t interval of the mean of `values`. ValueError for values that are not finite."
-    _check_confidence(confidence)
+    check_number('confidence', confidence, more_than=0, less_than=1)
     x = finite('values', values)
     value = float(x.mean() if center is None else center)
     if len(x) < 2:
@@ -265,10 +276,14 @@ def jackknife(
     df: pd.DataFrame,  # Results in long form, of two seeds or more
 ) -> tuple[pd.Series, pd.DataFrame]:  # The statistic of all seeds, and its pseudo-values, a row per seed
     "A statistic and its pseudo-values, for `t_interval` with it as the center. ValueError for a single seed."
+    if not isinstance(df, pd.DataFrame) or 'seed' not in df:
+        raise TypeError(f'results must be a DataFrame with a column seed, got {type(df).__name__}')
     seeds = df['seed'].unique()
     k = len(seeds)
     if k < 2:
         raise ValueError(f'a jackknife needs at least 2 seeds, got {seeds.tolist()}')
+    if not callable(statistic):
+        raise TypeError(f'statistic must be a function of results, got {statistic!r}')
     whole = statistic(df)
     rows = {seed: k * whole - (k - 1) * statistic(df[df['seed'] != seed]) for seed in seeds}
     return whole, pd.DataFrame(rows).T
@@ -277,8 +292,11 @@ def jackknife(
 def holm(
     p: Sequence[float] | pd.Series,  # p-values of the comparisons of one claim; a Series keeps its index
 ) -> pd.Series:  # Adjusted p-values, at most 1, in the order of `p`
-    "Holm's adjusted p-values: those below 0.05 stay significant when all comparisons are counted."
-    p = pd.Series(p, dtype=float)
+    """Holm's adjusted p-values: those below 0.05 stay significant when all comparisons are counted. ValueError unless
+    they are probabilities."""
+    p = pd.Series(finite('p', p), index=p.index if isinstance(p, pd.Series) else None)
+    if not p.between(0, 1).all():
+        raise ValueError(f'p must be between 0 and 1, got {p[~p.between(0, 1)].iloc[0]}')
     order = p.sort_values()
     return (order * np.arange(len(p), 0, -1)).cummax().clip(upper=1).reindex(p.index)
 
@@ -339,9 +357,8 @@ def regret(
     confidence: float = 0.95,  # Of the bootstrap interval over seeds
 ) -> pd.DataFrame:  # schedule, budget, value (mean over seeds), oracle, regret, low, high, diverged (runs)
     "Regret to the best retuned schedule, infinite if a run diverged. ValueError if `retuned` lacks a budget or a seed."
-    if mode not in ('min', 'max'):
-        raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-    _check_confidence(confidence)
+    check_one_of('mode', mode, ['min', 'max'])
+    check_number('confidence', confidence, more_than=0, less_than=1)
     frozen, tuned = final_values(df, metric), final_values(retuned, metric)
     sign, known = 1 if mode == 'min' else -1, sorted(tuned['budget'].unique().tolist())
     res = []
