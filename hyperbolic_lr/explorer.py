@@ -11,15 +11,17 @@ __all__ = ['Explorer']
 import ipywidgets as widgets
 import json
 import matplotlib.pyplot as plt
+import re
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
+from .checks import check_whole
 from .curves import exp_hyperbolic, hyperbolic, infimum_for
 from .plots import Panel, drawable, line_styles, panel_data, panel_names, shown_params
 from io import BytesIO
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numbers import Integral
 
 # %% ../nbs/api/18_explorer.ipynb #0c7dd06b
 _classes = {'hyperbolic': ('HyperbolicLR', hyperbolic), 'exp-hyperbolic': ('ExpHyperbolicLR', exp_hyperbolic)}
@@ -123,9 +125,9 @@ def _make_controls():
     row = dict(layout=layout, style=dict(description_width='84px'))
     rate = dict(step=0.05, readout_format='.2e', **row)
     return dict(
-        N=widgets.IntSlider(50, 2, 500, description='N (epochs)', **row),
+        N=widgets.IntSlider(50, 1, 500, description='N (epochs)', **row),
         others=widgets.Text('100, 200', description='Other N', continuous_update=False, **row),
-        upper_bound=widgets.IntSlider(250, 2, 1000, description='U (epochs)', **row),
+        upper_bound=widgets.IntSlider(250, 1, 1000, description='U (epochs)', **row),
         warmup_epochs=widgets.IntSlider(0, 0, 50, description='Warm-up', **row),
         lr=widgets.FloatLogSlider(0.1, min=-5, max=0.5, description='Peak rate', **rate),
         low=widgets.FloatLogSlider(1e-4, min=-8, max=0, description='Infimum', **rate),
@@ -163,10 +165,36 @@ def _check_setting_names(settings):
         raise ValueError(f'settings must have an infimum_lr or a final_lr, got {settings}')
 
 
+_control_names = dict(
+    max_iter='N',
+    budgets='N',
+    upper_bound='U (epochs)',
+    warmup_epochs='Warm-up',
+    infimum_lr='Infimum',
+    final_lr='Final rate',
+    lr='Peak rate',
+)
+
+
+def _in_controls_words(message):
+    return re.sub(r'\b[a-z_]+\b', lambda o: _control_names.get(o[0], o[0]), message)
+
+
+def _with_parts(widget):
+    "A widget, those in it, and their layouts and styles"
+    yield widget
+    yield from (getattr(widget, k) for k in ('layout', 'style') if isinstance(getattr(widget, k, None), widgets.Widget))
+    for child in getattr(widget, 'children', ()):
+        yield from _with_parts(child)
+
+
 class Explorer:
     """Sliders for schedules, their pictures, and the code that makes them. The last value of a cell shows it.
 
-    ValueError, TypeError or ImportError as `panel_data`; ValueError for what no slider can be set to."""
+    ipywidgets keeps all widgets in memory, so a new explorer closes the one before. ValueError, TypeError or
+    ImportError as `panel_data`; ValueError for what no slider can be set to."""
+
+    _open: 'weakref.ref[Explorer] | None' = None  # the one that is not closed
 
     def __init__(
         self,
@@ -192,9 +220,16 @@ class Explorer:
         ends = dict(infimum_lr=1e-4 if infimum_lr is None and final_lr is None else infimum_lr, final_lr=final_lr)
         given = {k: v for k, v in ends.items() if v is not None}
         lengths = dict(budgets=budgets, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
-        self._apply(dict(schedules=schedules, lr=lr) | lengths | given)
+        try:
+            self._apply(dict(schedules=schedules, lr=lr) | lengths | given)
+        except Exception:
+            self.close()
+            raise
         self._start = self.settings
         self._listen()
+        if (before := Explorer._open and Explorer._open()) is not None:
+            before.close()
+        Explorer._open = weakref.ref(self)
 
     def _arranged(self):
         "All widgets in a column, whose rows wrap on a narrow screen"
@@ -254,6 +289,12 @@ class Explorer:
         "Back to the settings that it was made with"
         self._apply(self._start)
 
+    def close(self) -> None:
+        "Take the widgets away, and free their memory"
+        for o in [*_with_parts(self.widget)]:
+            o.unobserve_all()
+            o.close()
+
     def _apply(self, settings):
         _check_setting_names(settings)
         data = panel_data(**settings)
@@ -265,8 +306,7 @@ class Explorer:
 
     def _check_ranges(self, settings):
         for k in 'upper_bound', 'warmup_epochs':
-            if not isinstance(settings[k], Integral):
-                raise ValueError(f'{k} must be a whole number of epochs, got {settings[k]!r}')
+            check_whole(k, settings[k], at_least=0)
         for k, slider in dict(lr='lr', infimum_lr='low', final_lr='low').items():
             low, high = (10 ** getattr(self.controls[slider], o) for o in ('min', 'max'))
             if k in settings and not low <= settings[k] <= high:
@@ -303,7 +343,7 @@ class Explorer:
         try:
             self._show()
         except (ValueError, TypeError, ImportError) as e:
-            self._explain(e)
+            self._explain(_in_controls_words(str(e)))
             self.code = self.code_view.value = ''
 
     def _switch_end(self, end):
@@ -326,10 +366,10 @@ class Explorer:
                 raise ValueError(f'settings must be a JSON object, got {change["new"]}')
             self.set(**settings)
         except (ValueError, TypeError, ImportError) as e:
-            self._explain(e)
+            self._explain(str(e))
 
-    def _explain(self, e):
-        self.message.value = f'<span style="color:#d55e00"><b>Not drawn:</b> {escape(str(e))}</span>'
+    def _explain(self, text):
+        self.message.value = f'<span style="color:#d55e00"><b>Not drawn:</b> {escape(text)}</span>'
 
     def _show(self):
         "Bring pictures and texts to the settings"
