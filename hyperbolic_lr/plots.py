@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
-from numbers import Integral
+from .checks import check_names, check_one_of, check_whole, check_wholes
 from .curves import check_lengths, check_rates, exp_hyperbolic, hyperbolic, infimum_for
 from .rates import cumulative_rate, decay_rate
 from .style import budget_colors, schedule_style
@@ -80,7 +80,7 @@ def _as_list(x):
 def _check_drawable(schedules):
     if not schedules:
         raise ValueError(f'schedules must be at least one of {drawable()}, got none')
-    others = [o for o in schedules if o not in _hyperbolics]
+    others = [o for o in schedules if not isinstance(o, str) or o not in _hyperbolics]
     if not others:
         return
     try:
@@ -88,28 +88,16 @@ def _check_drawable(schedules):
     except ImportError as e:
         needs = 'is drawn by its own library: pip install "hyperbolic_lr[protocol]"'
         raise ImportError(f'{others[0]} {needs} ({e})') from e
-    if strange := [o for o in others if o not in known]:
+    if strange := [o for o in others if not isinstance(o, str) or o not in known]:
         raise ValueError(f'schedules must be out of {drawable()}, got {strange}')
-
-
-def _check_whole(name, numbers):
-    if strange := [o for o in numbers if not isinstance(o, Integral) or o < 1]:
-        raise ValueError(f'{name} must be whole numbers, at least 1, got {strange}')
-
-
-def _check_distinct(name, values):
-    if len({*values}) < len(values):
-        raise ValueError(f'{name} must differ from each other, got {values}')
 
 
 def _check_picture(schedules, budgets, points):
     _check_drawable(schedules)
-    if not budgets:
-        raise ValueError('budgets must be at least one number of epochs, got none')
-    _check_whole('budgets', budgets)
-    _check_whole('points', [points])
-    _check_distinct('schedules', schedules)
-    _check_distinct('budgets', budgets)
+    check_wholes('budgets', budgets)
+    check_whole('points', points)
+    if len({*schedules}) < len(schedules):
+        raise ValueError(f'schedules must be different, got {schedules}')
 
 # %% ../nbs/api/14_plots.ipynb #c6dede31
 @lru_cache(500)  # a rival is stepped through by its library: a moving slider should not wait for those that stay
@@ -224,7 +212,7 @@ class Panel:
         ax: Axes,  # Empty axes
         name: str,  # One of `panel_names`
     ) -> None:
-        self.ax, self.name = ax, name
+        self.ax, self.name = ax, check_one_of('name', name, panel_names)
         self.lines: dict[tuple[str, int], Line2D] = {}
         self.title, ylabel, self.scale = _panel_texts[name]
         ax.set_xlabel('epoch', fontsize=8)
@@ -263,9 +251,9 @@ class Panel:
 def _chosen_panels(panels, budgets):
     if panels is None:
         return [o for o in panel_names if o != 'distance' or len(budgets) > 1]
-    panels = _as_list(panels)
-    if strange := [o for o in panels if o not in panel_names]:
-        raise ValueError(f'panels must be out of {panel_names}, got {strange}')
+    panels = check_names('panels', panels, panel_names)
+    if not panels:
+        raise ValueError(f'panels must be one or more of {panel_names}, got none')
     if 'distance' in panels and len(budgets) == 1:
         raise ValueError(f'a distance needs two budgets, got {budgets}')
     return panels

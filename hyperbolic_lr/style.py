@@ -54,7 +54,9 @@ paper_names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyp
 def schedule_style(
     name: str,  # Of a rival, one of the paper's (H, EH, P, C, E, N), or any other
 ) -> dict:  # color and linestyle, for `plot`
-    "The fixed colour and dashes of a schedule. An unknown name gets those that its letters choose."
+    "The fixed colour and dashes of a schedule; an unknown name gets those that its letters choose. TypeError for None."
+    if not isinstance(name, str):
+        raise TypeError(f'name must be the name of a schedule, got {name!r}')
     known = list(_styles.values())
     return dict(_styles.get(paper_names.get(name, name)) or known[crc32(name.encode()) % len(known)])
 

@@ -9,6 +9,8 @@ __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivativ
            'cifar10']
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
+import hashlib
+import io
 import numpy as np
 import numpy.typing as npt
 import pickle
@@ -21,6 +23,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.data.external import untar_data
 from fastai.learner import AvgSmoothLoss, Recorder
 from functools import cache, lru_cache, partial
+from .checks import check_number, check_whole
 from .loader import TensorLoader
 from .models import DeepONet, Seq2Seq, TraONet, simple_cnn
 from math import sqrt
@@ -32,13 +35,25 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 # %% ../nbs/api/07_tasks.ipynb #b4728377
+def _check_seed_and_device(seed, device):
+    check_whole('seed', seed, at_least=0, at_most=2**63 - 1)
+    try:
+        torch.zeros(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as e:
+        raise ValueError(f'device must be one that PyTorch has here, got {device!r}: {str(e).splitlines()[0]}') from e
+
+
 def digits(
     seed: int = 0,  # Decides the initial weights and the order of the batches, not the split
     bs: int = 256,  # Images in a batch
     width: int = 32,  # Channels of the first convolution; the second has twice as many
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults), cross-entropy and accuracy
-    "A small convolutional network on scikit-learn's digits: 1,437 images to train on, 360 to validate with"
+    """A small convolutional network on scikit-learn's digits: 1,437 images to train on, 360 to validate with.
+
+    ValueError for a size or a seed out of its range, or a device that there is not."""
+    check_whole('width', width)
+    _check_seed_and_device(seed, device)
     images, labels = load_digits(return_X_y=True)
     train, valid = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=42)
     x = torch.tensor(images / 16, dtype=torch.float, device=device).view(-1, 1, 8, 8)
@@ -106,6 +121,7 @@ def _learner(
     valid_batch: Callable | None = None,  # Applied to each validation batch
 ) -> Learner:
     "A Learner whose weights and order of batches follow from `seed`"
+    _check_seed_and_device(seed, device)
     set_seed(seed)
     train_dl = TensorLoader(train, bs=bs, shuffle=True, device=device, after_batch=train_batch)
     valid_dl = TensorLoader(valid, bs=2000, device=device, after_batch=valid_batch)
@@ -122,6 +138,17 @@ def _split(n: int) -> list:
     return train_test_split(range(n), test_size=0.2, random_state=42)
 
 # %% ../nbs/api/07_tasks.ipynb #07ba61a1
+def _damping(zeta: npt.ArrayLike) -> np.ndarray:
+    "`zeta` as floats. ValueError unless it is one number or several, finite and at least 0"
+    try:
+        ratios = np.asarray(zeta, dtype=float)
+    except (TypeError, ValueError):
+        ratios = np.array(np.nan)
+    if not ratios.size or not (ratios >= 0).all() or not np.isfinite(ratios).all():
+        raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zeta!r}')
+    return ratios
+
+
 def newmark(
     zeta: npt.ArrayLike,  # Damping ratio, or several
     n: int,  # Samples
@@ -131,7 +158,12 @@ def newmark(
     v0: float = 0.0,  # Velocity at the start
 ) -> np.ndarray:  # Displacement and velocity: (n,2), or (len(zeta),n,2)
     "Free vibration x'' = -c x' - k x with c = 2 zeta sqrt(k), by Newmark's average constant acceleration"
-    ratio = np.asarray(zeta, dtype=float)[..., None, None]
+    check_whole('n', n)
+    check_number('dt', dt, more_than=0)
+    check_number('k', k, at_least=0)
+    for name, x in dict(x0=x0, v0=v0).items():
+        check_number(name, x)
+    ratio = _damping(zeta)[..., None, None]
     G = np.where([[False, False], [False, True]], -2 * ratio * sqrt(k), np.array([[0, 1], [-k, 0]]))
     half = dt / 2 * G
     step = np.linalg.solve(np.eye(2) - half, np.eye(2) + half)
@@ -155,12 +187,11 @@ def _windows(zetas: tuple[float, ...], duration: float, dt: float, history: int,
     return [(windows[i, :history].contiguous(), windows[i, history:].contiguous()) for i in _split(len(windows))]
 
 
-def _check_oscillation(zetas: np.ndarray, duration: float, dt: float, history: int, horizon: int):
-    if not zetas.size or not (zetas >= 0).all() or not np.isfinite(zetas).all():
-        raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zetas.tolist()}')
-    for name, value in dict(history=history, horizon=horizon, dt=dt).items():
-        if not value > 0:
-            raise ValueError(f'{name} must be positive, got {value}')
+def _check_oscillation(duration: float, dt: float, history: int, horizon: int):
+    check_whole('history', history)
+    check_whole('horizon', horizon)
+    check_number('dt', dt, more_than=0)
+    check_number('duration', duration, more_than=0)
     if round(duration / dt) < history + horizon:
         least = (history + horizon) * dt
         raise ValueError(f'duration must hold history+horizon+1 samples, {least:g} at least, got {duration}')
@@ -182,8 +213,8 @@ def oscillation(
 
     ValueError for a zeta below 0, a history, horizon or dt of 0 or less, or a duration too short for two windows.
     """
-    zetas = np.atleast_1d(np.asarray(zeta, dtype=float))
-    _check_oscillation(zetas, duration, dt, history, horizon)
+    zetas = np.atleast_1d(_damping(zeta))
+    _check_oscillation(duration, dt, history, horizon)
     train, valid = _windows(tuple(zetas.tolist()), duration, dt, history, horizon)
     network = partial(Seq2Seq, horizon, hidden, n_layers)
     return _learner(seed, network, train, valid, bs, nn.HuberLoss(), device)
@@ -208,7 +239,12 @@ def gaussian_fields(
     seed: int = 42,  # Of NumPy's generator
 ) -> np.ndarray:  # (n,len(x))
     "Gaussian random fields on [0,1] with the squared-exponential kernel. ValueError for length scales below 0.1."
-    if not 0.1 <= length[0] <= length[1]:
+    check_whole('n', n)
+    check_whole('seed', seed, at_least=0)
+    if not isinstance(length, (tuple, list)) or len(length) != 2:
+        raise TypeError(f'length must be (low,high), got {length!r}')
+    low, high = (check_number('length', o) for o in length)
+    if not 0.1 <= low <= high:
         raise ValueError(f'length must be (low,high) with 0.1 <= low <= high, got {length}')
     rng = np.random.default_rng(seed)
     nodes, W = _chebyshev(np.asarray(x), 48)
@@ -223,6 +259,8 @@ def antiderivative(
 ) -> np.ndarray:  # (n,len(y)), zero at x[0]
     "Integral of u from x[0] to each y, by a cubic Hermite spline with the slopes of parabolas through three neighbours"
     x = np.asarray(x)
+    if x.ndim != 1 or len(x) < 3 or not (np.diff(x) > 0).all() or np.shape(u)[-1:] != x.shape:
+        raise ValueError(f'x must be 3 points or more, rising, with values of u at each, got {x} and {np.shape(u)}')
     slopes = np.gradient(u, x, axis=-1, edge_order=2)
     return CubicHermiteSpline(x, u, slopes, axis=-1).antiderivative()(y)
 
@@ -230,7 +268,9 @@ def antiderivative(
 @_keep_data
 def _fields(n: int, points: int) -> tuple:
     "Training and validation set, each as inputs and outputs, and the points of the outputs"
-    if points < 2 or 1000 % points:
+    if check_whole('n', n) < 5:
+        raise ValueError(f'n must be 5 functions or more, to train and to validate with, got {n}')
+    if check_whole('points', points, at_least=2) and 1000 % points:
         raise ValueError(f'points must be a divisor of 1000, 2 at least, got {points}')
     x, y = np.linspace(0, 1, 1000), np.linspace(0, 1, points)
     u = gaussian_fields(n, x)
@@ -281,14 +321,34 @@ _cifar_train = [f'data_batch_{i}' for i in range(1, 6)]
 _cifar_valid = ['test_batch']
 
 
+_cifar_md5 = dict(
+    data_batch_1='c99cafc152244af753f735de768cd75f',
+    data_batch_2='d4bba439e000b95fd0a9bffe97cbabec',
+    data_batch_3='54ebc095f3ab1f0389bbae665268c751',
+    data_batch_4='634d18415352ddfa80567beed471001a',
+    data_batch_5='482c414d41f54cd18b22e5b47cb7c3cb',
+    test_batch='40351d587109b95175f43aff81a1287e',
+)
+
+
+def _check_download(folder: Path) -> Path:
+    "`folder`, if its files are those of the data set's authors"
+    for name, known in _cifar_md5.items():
+        path = next(folder.rglob(name), None)
+        if path is None or hashlib.md5(path.read_bytes()).hexdigest() != known:
+            raise ValueError(f'{folder} has no whole {name}: delete the folder, and download it again')
+    return folder
+
+
 def _download_cifar() -> Path:
     try:
-        return untar_data(_cifar_url)
+        folder = untar_data(_cifar_url)
     except Exception as e:
         raise FileNotFoundError(
             f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is '
             'a network, and give the folder cifar-10-batches-py as `folder`.'
         ) from e
+    return _check_download(folder)
 
 
 def _cifar_folder(folder: str | Path | None) -> Path:
@@ -303,15 +363,40 @@ def _cifar_folder(folder: str | Path | None) -> Path:
     )
 
 
+_array_makers = {('_codecs', 'encode'), ('numpy', 'ndarray'), ('numpy', 'dtype')}
+_array_makers |= {(f'numpy.{core}.multiarray', '_reconstruct') for core in ('core', '_core')}
+_array_makers |= {(f'numpy.{core}.numeric', '_frombuffer') for core in ('core', '_core')}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    "Reads plain data and NumPy's arrays; a pickle could run any code otherwise"
+
+    def find_class(self, module, name):
+        if (module, name) not in _array_makers:
+            raise pickle.UnpicklingError(f'it wants {module}.{name}')
+        return super().find_class(module, name)
+
+
+def _cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    "Images (n, 3, 32, 32) and labels of one file. ValueError if it holds anything else."
+    try:
+        batch = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding='bytes').load()
+        images = np.asarray(batch[b'data'], dtype=np.uint8).reshape(-1, 3, 32, 32)
+        labels = np.asarray(batch[b'labels'], dtype=np.int64)
+        if labels.shape != images.shape[:1] or not np.isin(labels, range(10)).all():
+            raise ValueError(f'labels must be {len(images)} numbers from 0 to 9, got {labels}')
+    except Exception as e:
+        raise ValueError(f'{path} is no batch of CIFAR-10: {e}') from e
+    return images, labels
+
+
 @_keep_data
 def _cifar(folder: Path, fraction: float) -> list[_Tensors]:
     "Training and validation set, each as images (n, 3, 32, 32) of bytes and labels; a part is drawn once for all seeds"
     rng = np.random.default_rng(42)
     sets = []
     for names in (_cifar_train, _cifar_valid):
-        batches = [pickle.loads((folder / name).read_bytes(), encoding='bytes') for name in names]
-        images = np.concatenate([o[b'data'] for o in batches]).reshape(-1, 3, 32, 32)
-        labels = np.concatenate([o[b'labels'] for o in batches])
+        images, labels = (np.concatenate(o) for o in zip(*[_cifar_batch(folder / name) for name in names]))
         keep = rng.permutation(len(labels))[: round(fraction * len(labels))]
         sets.append((torch.tensor(images[keep]), torch.tensor(labels[keep])))
     return sets
@@ -322,6 +407,9 @@ def random_crop_flip(
     pad: int = 4,  # Black pixels around them
 ) -> torch.Tensor:  # As `x`, contiguous
     "Each image shifted by up to `pad` pixels either way and mirrored half of the time, in one `gather` on its device"
+    check_whole('pad', pad, at_least=0)
+    if x.ndim != 4:
+        raise ValueError(f'x must be images (batch, channels, height, width), got shape {tuple(x.shape)}')
     n, c, h, w = x.shape
 
     def shifted(size):
@@ -365,8 +453,7 @@ def cifar10(
 
     ValueError for a fraction outside (0,1], or so small that no picture is left; FileNotFoundError if there is no data.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f'fraction must be above 0 and at most 1, got {fraction}')
+    check_number('fraction', fraction, more_than=0, at_most=1)
     train, valid = _cifar(_cifar_folder(folder), fraction)
     if not len(train[1]) or not len(valid[1]):
         raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
