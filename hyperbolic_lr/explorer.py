@@ -125,9 +125,9 @@ def _make_controls():
     row = dict(layout=layout, style=dict(description_width='84px'))
     rate = dict(step=0.05, readout_format='.2e', **row)
     return dict(
-        N=widgets.IntSlider(50, 1, 500, description='N (epochs)', **row),
+        N=widgets.IntSlider(50, 2, 500, description='N (epochs)', **row),
         others=widgets.Text('100, 200', description='Other N', continuous_update=False, **row),
-        upper_bound=widgets.IntSlider(250, 1, 1000, description='U (epochs)', **row),
+        upper_bound=widgets.IntSlider(250, 2, 1000, description='U (epochs)', **row),
         warmup_epochs=widgets.IntSlider(0, 0, 50, description='Warm-up', **row),
         lr=widgets.FloatLogSlider(0.1, min=-5, max=0.5, description='Peak rate', **rate),
         low=widgets.FloatLogSlider(1e-4, min=-8, max=0, description='Infimum', **rate),
@@ -194,7 +194,7 @@ class Explorer:
     ipywidgets keeps all widgets in memory, so a new explorer closes the one before. ValueError, TypeError or
     ImportError as `panel_data`; ValueError for what no slider can be set to."""
 
-    _open: 'weakref.ref[Explorer] | None' = None  # the one that is not closed
+    _open: 'weakref.ref | None' = None  # to the one that is not closed
 
     def __init__(
         self,
@@ -227,7 +227,8 @@ class Explorer:
             raise
         self._start = self.settings
         self._listen()
-        if (before := Explorer._open and Explorer._open()) is not None:
+        before = Explorer._open() if Explorer._open else None
+        if before is not None:
             before.close()
         Explorer._open = weakref.ref(self)
 
@@ -305,8 +306,11 @@ class Explorer:
         self._show()
 
     def _check_ranges(self, settings):
-        for k in 'upper_bound', 'warmup_epochs':
-            check_whole(k, settings[k], at_least=0)
+        budgets = settings['budgets']
+        for i, N in enumerate(budgets if isinstance(budgets, Iterable) else [budgets]):
+            check_whole(f'budgets[{i}]', N, at_least=2)
+        check_whole('upper_bound', settings['upper_bound'], at_least=2)
+        check_whole('warmup_epochs', settings['warmup_epochs'], at_least=0)
         for k, slider in dict(lr='lr', infimum_lr='low', final_lr='low').items():
             low, high = (10 ** getattr(self.controls[slider], o) for o in ('min', 'max'))
             if k in settings and not low <= settings[k] <= high:
