@@ -9,23 +9,36 @@ __all__ = ['load_task', 'compare', 'tune', 'write_report', 'plot']
 
 # %% ../nbs/api/19_cli.ipynb #7668031e
 import importlib
+import importlib.util
+import json
+import os
 import shlex
+import shutil
+import signal
 import sys
-import matplotlib
+import threading
+import traceback
 from collections.abc import Callable
-from contextlib import contextmanager
-from fastai.learner import Learner
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from .checks import check_wholes
 from fastcore.meta import delegates
-from fastcore.script import call_parse
+from fastcore.script import anno_parser
+from functools import wraps
 from pathlib import Path
-from .protocol import Protocol
-from .results import Results
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+# %% ../nbs/api/19_cli.ipynb #10ac4195
+if TYPE_CHECKING:  # when a command runs: its --help should not wait for them
+    from fastai.learner import Learner
+    from hyperbolic_lr.protocol import Protocol
 
 # %% ../nbs/api/19_cli.ipynb #7f171833
 def load_task(
     name: str,  # 'package.module:function' or 'path/to/file.py:function'
-) -> Callable[[int], Learner]:  # Takes a seed, gives a Learner
-    "The function of that name. ValueError if there is none."
+) -> 'Callable[[int], Learner]':  # Takes a seed, gives a Learner
+    "The function of that name. ValueError if there is none, ImportError if what it is in cannot be imported."
     where, _, function = name.rpartition(':')
     if not where:
         raise ValueError(f"task must be 'package.module:function' or 'file.py:function', got {name!r}")
@@ -33,7 +46,7 @@ def load_task(
     if path.suffix == '.py':
         if not path.is_file():
             raise ValueError(f'task {name!r}: there is no file {path.absolute()}')
-        module = _import_from(path.parent.absolute(), path.stem, name)
+        module = _module_of_file(path.absolute())
     else:
         module = _import_from(Path.cwd(), where, name)
     if not callable(getattr(module, function, None)):
@@ -41,27 +54,133 @@ def load_task(
     return getattr(module, function)
 
 
-def _import_from(folder, module, task):
-    sys.path.insert(0, str(folder))  # where it stays, so that worker processes find the function again
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as e:
-        if e.name not in (module, module.split('.')[0]):
-            raise
-        raise ValueError(f'task {task!r}: there is no module {module}') from None
-
-# %% ../nbs/api/19_cli.ipynb #c48618cb
 @contextmanager
-def _exit_codes():
-    "Errors in the arguments end the program with code 2, Ctrl-C with 130"
+def _users_code(where):
+    "What goes wrong in the user's own code is an ImportError with the error as its cause"
     try:
         yield
-    except (ValueError, TypeError, FileNotFoundError) as e:
-        print(f'error: {e}', file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print('\nstopped: what has finished is kept, and the same command goes on from here', file=sys.stderr)
-        sys.exit(130)
+    except (Exception, SystemExit) as e:
+        raise ImportError(f'{where} cannot be imported: {type(e).__name__}: {e}') from e
+
+
+def _import_from(folder, module, task):
+    _on_path(folder, first=True)
+    try:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(name=module)
+    except ModuleNotFoundError as e:
+        if e.name == module or module.startswith(f'{e.name}.'):
+            raise ValueError(f'task {task!r}: there is no module {module}') from None
+        raise
+    with _users_code(module):
+        return importlib.import_module(module)
+
+
+def _on_path(folder, first):
+    "Where it stays, so that worker processes find the function again"
+    if str(folder) not in sys.path:
+        sys.path.insert(0 if first else len(sys.path), str(folder))
+
+
+def _module_of_file(path):
+    "Under its own name, if that leads to this file; else under one that nothing else has"
+    stem = path.stem
+    free = stem.isidentifier() and stem not in sys.modules and importlib.util.find_spec(stem) is None
+    loaded = getattr(sys.modules.get(stem), '__file__', None)
+    if free or (loaded and Path(loaded) == path):
+        _on_path(path.parent, first=True)
+        with _users_code(path):
+            return importlib.import_module(stem)
+    _on_path(path.parent, first=False)  # for its neighbours; it must not take the place of what it is named like
+    return _import_by_value(path)
+
+
+def _import_by_value(path):
+    "A module that workers cannot import by its name, so that joblib sends them what it holds"
+    name = f'{path.stem.replace(".", "_")}_{crc32(str(path).encode()):08x}'
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        try:
+            with _users_code(path):
+                spec.loader.exec_module(module)
+        except ImportError:
+            del sys.modules[name]
+            raise
+        for pickler in 'cloudpickle', 'joblib.externals.cloudpickle':  # the second is older versions' of joblib
+            with suppress(ImportError):
+                importlib.import_module(pickler).register_pickle_by_value(module)
+    return sys.modules[name]
+
+# %% ../nbs/api/19_cli.ipynb #c48618cb
+def _users_traceback(error):
+    "From the first frame that is not Python's or ours"
+    tb = error.__traceback__
+    own = str(Path(__file__))
+    while tb and (tb.tb_frame.f_code.co_filename.startswith('<frozen') or tb.tb_frame.f_code.co_filename == own):
+        tb = tb.tb_next
+    return ''.join(traceback.format_exception(type(error), error, tb))
+
+
+def _end(text, code):
+    print(text, file=sys.stderr)
+    sys.exit(code)
+
+
+def _stop(number, frame):
+    "Said at once, since the workers take a moment to end"
+    print('\nstopping', file=sys.stderr, flush=True)
+    raise KeyboardInterrupt(number)
+
+
+@contextmanager
+def _stoppable():
+    "Ctrl-C and a TERM signal raise KeyboardInterrupt here"
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {o: signal.signal(o, _stop) for o in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _exit_codes():
+    "Ends the program as the table at the top of the page says"
+    for stream in sys.stdout, sys.stderr:
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')  # a terminal may lack a letter
+    try:
+        with _stoppable():
+            yield
+    except ModuleNotFoundError as e:
+        _end(f'error: {e.name} is missing: pip install "hyperbolic_lr[protocol]"', 2)
+    except ImportError as e:
+        _end(_users_traceback(e.__cause__ or e), 3)
+    except BrokenPipeError:  # of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (ValueError, TypeError, OSError) as e:
+        _end(f'error: {" ".join(str(e).split())}', 2)
+    except KeyboardInterrupt as e:
+        code = 128 + (e.args[0] if e.args else signal.SIGINT)
+        _end('stopped: what has finished is kept, and the same command goes on from here', code)
+
+
+def _command(f):
+    "`f` as a program that reads its arguments from the command line; called with arguments, it is a function"
+
+    @wraps(f)
+    def run(*args, **kwargs):
+        if args or kwargs:
+            return f(*args, **kwargs)
+        parser = anno_parser(f)
+        parser.error = lambda message: _end(f'error: {message} (see {parser.prog} --help)', 2)
+        options = vars(parser.parse_args())
+        return f(**{k: v for k, v in options.items() if k not in ('pdb', 'xtra')})
+
+    return run
 
 
 def _comma_list(text):
@@ -70,9 +189,32 @@ def _comma_list(text):
 
 def _integers(name, text):
     try:
-        return [int(o) for o in text.split(',')]
+        return [int(o) for o in _comma_list(text)]
     except ValueError:
         raise ValueError(f'{name} must be integers with commas between, got {text!r}') from None
+
+
+def _with_lr_range(rivals, text):
+    "`rivals` with another range of the peak rate, but for those whose rate means something else"
+    from optuna.distributions import FloatDistribution
+    from hyperbolic_lr.rivals import rivals as known
+
+    try:
+        low, high = map(float, _comma_list(text))
+        lr = FloatDistribution(low, high, log=True)
+    except ValueError as e:
+        raise ValueError(f'lr must be two rates, low,high, with 0 < low < high, got {text!r}') from e
+    usual = known(1)['cosine'].space['lr']
+    return {k: replace(o, space=o.space | {'lr': lr}) if o.space['lr'] == usual else o for k, o in rivals.items()}
+
+
+def _chosen_rivals(names, longest, lr):
+    from hyperbolic_lr.checks import check_names
+    from hyperbolic_lr.rivals import rivals
+
+    known = rivals(longest)
+    chosen = {o: known[o] for o in (known if names == 'all' else check_names('schedules', _comma_list(names), known))}
+    return _with_lr_range(chosen, lr) if lr else chosen
 
 
 def _make_protocol(
@@ -90,11 +232,16 @@ def _make_protocol(
     store: str = 'runs',  # Folder of the results; the same command goes on from what is there
     storage: str = '',  # URL of an Optuna storage that machines share for tuning
     longest: int = 0,  # Epochs of the longest run in mind, if larger budgets may follow; 0 takes the largest budget
-):
+    lr: str = '',  # Range of the peak rate, LOW,HIGH, for all whose usual range is 3e-4,1e-1
+    time_limit: float = 0.0,  # Seconds after which a run fails, for tasks that may hang; 0 lets it run
+) -> 'Protocol':
+    from hyperbolic_lr.protocol import Protocol
+
+    lengths = check_wholes('budgets', _integers('budgets', budgets))
     return Protocol(
         load_task(task),
-        schedules=None if schedules == 'all' else _comma_list(schedules),
-        budgets=_integers('budgets', budgets),
+        schedules=_chosen_rivals(schedules, longest or max(lengths), lr),
+        budgets=lengths,
         seeds=_integers('seeds', seeds),
         trials=trials,
         tune_seeds=_integers('tune_seeds', tune_seeds) if tune_seeds else None,
@@ -106,64 +253,94 @@ def _make_protocol(
         by=by,
         threads=threads,
         longest=longest or None,
+        time_limit=time_limit or None,
     )
 
+
+def _say_plan(protocol):
+    "The search space in words, and what is left to do"
+    from hyperbolic_lr.rivals import range_text
+
+    for name, rival in protocol.schedules.items():
+        print(f'{name}: ' + '; '.join(range_text(k, d) for k, d in rival.space.items()))
+    print(protocol.todo(), end='\n\n', flush=True)
+
+
+def _shown(table, **kwargs):
+    "A table that is no wider than the terminal"
+    return table.to_string(line_width=shutil.get_terminal_size((120, 30)).columns, **kwargs)
+
 # %% ../nbs/api/19_cli.ipynb #ad6159da
-@call_parse
+@_command
 @delegates(_make_protocol)
 def compare(
     task: str,  # Function that takes a seed and gives a Learner: 'package.module:function' or 'file.py:function'
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
     out: str = '',  # Folder for the tables and report.html; 'results' in the store if empty
+    dry_run: bool = False,  # Only say what there is and what is left to train
+    again: bool = False,  # Try runs again that have failed three times
     **kwargs,
 ):
     "Tune schedules at the smallest budget, freeze them, and train at every budget with every seed. Prints the table."
     with _exit_codes():
         protocol = _make_protocol(task, **kwargs)
-        results = protocol.run(jobs=jobs)
+        _say_plan(protocol)
+        if dry_run:
+            return
+        results = protocol.run(jobs=jobs, again=again)
         folder = Path(out or protocol.store.folder / 'results')
         if Path(sys.argv[0]).name == 'hyperbolic-compare':
             results.settings['command'] = shlex.join(['hyperbolic-compare', *sys.argv[1:]])
         results.save(folder)
         results.to_html(folder / 'report.html')
-    if len(results.curves):
-        print(results.table(text=True).to_string(), end='\n\n')
-    print(results.finding(), f'Report: {(folder / "report.html").absolute()}', sep='\n\n')
+        if len(results.curves):
+            print(_shown(results.table(text=True)), end='\n\n')
+        print(results.finding(), f'Report: {(folder / "report.html").absolute()}', sep='\n\n')
     if (results.runs['status'] == 'failed').any():
         sys.exit(1)
 
 # %% ../nbs/api/19_cli.ipynb #800cf8ec
-@call_parse
+def _params_text(params):
+    return ', '.join(f'{k} {v:.4g}' for k, v in json.loads(params).items())
+
+
+@_command
 @delegates(_make_protocol)
 def tune(
     task: str,  # Function that takes a seed and gives a Learner: 'package.module:function' or 'file.py:function'
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
+    again: bool = False,  # Try runs again that have failed three times
     **kwargs,
 ):
     "Only tune. Prints the best hyper-parameters of each schedule."
     with _exit_codes():
         protocol = _make_protocol(task, **kwargs)
-        trials = protocol.tune(jobs=jobs)
-    best = trials[trials['best']]
-    print(best[['schedule', 'budget', 'value', 'params']].to_string(index=False))
+        trials = protocol.tune(jobs=jobs, again=again)
+        best = trials[trials['best']]
+        shown = best.assign(params=best['params'].map(_params_text))
+        print(_shown(shown[['schedule', 'budget', 'value', 'params']], index=False))
     if len(best) < trials[['schedule', 'budget']].drop_duplicates().shape[0]:
         sys.exit(1)
 
 # %% ../nbs/api/19_cli.ipynb #5d2de518
-@call_parse
+@_command
 def write_report(
     results: str,  # Folder that `hyperbolic-compare` has written its tables to
     out: str = '',  # The page; report.html in that folder if empty
-    metric: str = '',  # For the printed table; the one that was tuned for if empty
+    metric: str = '',  # What to measure by; the one that was tuned for if empty
     mode: str = '',  # 'min' or 'max', for another metric
 ):
-    "Write the results as one HTML page. Prints the table."
+    "Write the results as one HTML page. Prints the table and the finding."
     with _exit_codes():
-        res = Results.load(results)
-        res.to_html(out or Path(results) / 'report.html')
+        from hyperbolic_lr.results import Results
+
+        res, asked = Results.load(results), (metric or None, mode or None)
+        path = Path(out or Path(results) / 'report.html')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        res.to_html(path, metric=asked[0], mode=asked[1])
         if len(res.curves):
-            print(res.table(metric or None, mode or None, text=True).to_string(), end='\n\n')
-    print(res.finding())
+            print(_shown(res.table(*asked, text=True)), end='\n\n')
+        print(res.finding(*asked))
 
 # %% ../nbs/api/19_cli.ipynb #14d54977
 def _draw(results, what, schedules, metric, mode):
@@ -179,7 +356,7 @@ def _draw(results, what, schedules, metric, mode):
     return next(iter(axes.values())).figure
 
 
-@call_parse
+@_command
 def plot(
     results: str,  # Folder that `hyperbolic-compare` has written its tables to
     what: str = 'curves',  # 'curves', 'regret' or 'rates'
@@ -190,9 +367,14 @@ def plot(
 ):
     "Write one picture of the results"
     with _exit_codes():
+        import matplotlib
+        from hyperbolic_lr.results import Results
+
         res = Results.load(results)
         matplotlib.use('agg')
         figure = _draw(res, what, _comma_list(schedules) or None, metric or None, mode or None)
-        path = out or Path(results) / f'{what}.png'
+        path = Path(out or Path(results) / what)
+        path = path if path.suffix else path.with_suffix('.png')
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-    print(path)
+        print(path)

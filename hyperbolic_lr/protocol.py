@@ -28,7 +28,7 @@ from fastai.learner import Learner
 from .checks import check_names, check_number, check_one_of, check_whole, check_wholes
 from .identity import identity, sources
 from .results import Results
-from .rivals import Rival, rivals
+from .rivals import Rival, range_text, rivals
 from .runner import Run, train
 from .store import Store, versions
 from joblib import Parallel, delayed
@@ -50,7 +50,7 @@ def _rival_identity(rival):
 
 
 def _space_text(space: dict[str, BaseDistribution]) -> str:
-    return '; '.join(f'{k}: {v}' for k, v in space.items())
+    return '; '.join(range_text(k, v) for k, v in space.items())
 
 
 def _checked_schedules(schedules):
