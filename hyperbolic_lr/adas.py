@@ -14,7 +14,8 @@ import torch
 from fastai.callback.core import Callback
 from scipy.optimize import brentq, minimize_scalar
 from torch import nn
-from .callback import SchedulerCallback
+from .callback import SchedulerCallback, _check_alone
+from .checks import check_number
 
 # %% ../nbs/api/12_adas.ipynb #3b118055
 def _least_tau(alpha):
@@ -60,17 +61,26 @@ def _least_energy_noise(s, M, x_min):
     return np.exp(minimize_scalar(energy, bounds=neighbours, method='bounded', options=dict(xatol=1e-10)).x)
 
 
+def _finite_matrix(Y):
+    try:
+        matrix = np.asarray(Y)
+        numeric = matrix.dtype.kind in 'biuf'
+    except (TypeError, ValueError, RuntimeError):  # ragged, or no data that NumPy could read
+        numeric = False
+    if not numeric or matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
+        raise ValueError(f'Y must be a matrix of finite numbers, got {Y!r}')
+    return matrix.astype(float)
+
+
 def evbmf(
     Y: npt.ArrayLike,  # A matrix
 ) -> tuple[np.ndarray, float]:  # The singular values that are signal, shrunk and falling; variance of an entry's noise
     """Empirical variational Bayesian matrix factorization by its closed form (Nakajima et al. 2013).
 
     ValueError unless Y is a matrix of finite numbers."""
-    Y = np.asarray(Y, dtype=float)
-    if Y.ndim != 2 or not Y.size or not np.isfinite(Y).all():
-        raise ValueError(f'Y must be a matrix of finite numbers, got {Y}')
-    L, M = sorted(Y.shape)
-    s = np.linalg.svd(Y, compute_uv=False)
+    matrix = _finite_matrix(Y)
+    L, M = sorted(matrix.shape)
+    s = np.linalg.svd(matrix, compute_uv=False)
     if not s.any():
         return s[:0], 0.0
     alpha = L / M
@@ -84,7 +94,11 @@ def evbmf(
 def knowledge_gain(
     w: torch.Tensor,  # A convolution's weight, with the channels in its first two dimensions
 ) -> float:  # Between 0, noise, and 1
-    "How much of a convolution's weight is structure, as AdaS measures it with `evbmf`"
+    "How much of a weight is structure, as AdaS measures it with `evbmf`. TypeError or ValueError for another `w`."
+    if not isinstance(w, torch.Tensor):
+        raise TypeError(f'w must be a tensor, got {w!r}')
+    if w.ndim < 2 or not w.numel() or not w.isfinite().all():
+        raise ValueError(f'w must have two dimensions or more, and finite numbers, got {w}')
     weight = w.detach().cpu().double().numpy()
     shares = []
     for channels in (0, 1):
@@ -97,7 +111,9 @@ def knowledge_gain(
 def layer_groups(
     model: nn.Module,  # The model to split
 ) -> list[list[nn.Parameter]]:  # The trainable parameters of each module that has some of its own
-    "A parameter group for each layer: a fastai splitter"
+    "A parameter group for each layer: a fastai splitter. TypeError for what is no model."
+    if not isinstance(model, nn.Module):
+        raise TypeError(f'model must be a torch.nn.Module, got {model!r}')
     groups: dict[str, list[nn.Parameter]] = {}
     for name, p in model.named_parameters():
         if p.requires_grad:
@@ -108,30 +124,44 @@ def layer_groups(
 class AdaS(Callback):
     """Sets the rate of each parameter group after every epoch by the gain of its convolutions (arXiv 2006.06587).
 
-    ValueError before training if there is none."""
+    The gains and rates of the last fit, one list per epoch, are `gains` and `rates`. TypeError or ValueError for a bad
+    argument; ValueError before training without convolutions, or under a schedule as well."""
 
     order, run_valid = SchedulerCallback.order, False  # where a schedule would act
+    schedules_lr = True
 
     def __init__(
         self,
         beta: float = 0.8,  # Share of a rate that is left after an epoch without gain, from 0 to less than 1
         zeta: float = 1.0,  # Rate for a gain of 1
     ):
-        if not 0 <= beta < 1:
-            raise ValueError(f'beta must be at least 0 and less than 1, got {beta}')
-        self.beta, self.zeta = beta, zeta
+        self.beta = check_number('beta', beta, at_least=0, less_than=1)
+        self.zeta = check_number('zeta', zeta, more_than=0)
+        self.gains: list[list[float]] = []
+        self.rates: list[list[float]] = []
 
     def before_fit(self):
-        self.gains, self.rates, self._convolutions = [], [], None
+        self._convolutions = None
 
     def before_train(self):
-        if self._convolutions is None:  # the first epoch; a validation alone has no optimizer
-            self._convolutions = [[p for p in group if p.ndim > 2] for group in self.opt.param_lists]
-        if not any(self._convolutions):
-            raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
+        if hasattr(self.learn, 'lr_finder'):
+            return
+        if self._convolutions is None:  # the first epoch
+            self._start()
         self.rates.append([float(h['lr']) for h in self.opt.hypers])
 
+    def _start(self):
+        _check_alone(self)
+        convolutions = [[p for p in group if p.ndim > 2] for group in self.opt.param_lists]
+        if not any(convolutions):
+            raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
+        self._convolutions = convolutions
+        self.gains: list[list[float]] = []
+        self.rates: list[list[float]] = []
+
     def after_train(self):
+        if self._convolutions is None:
+            return
         if not all(w.isfinite().all() for group in self._convolutions for w in group):
             return  # diverged: the rates stay
         self.gains.append(self._group_gains())

@@ -9,14 +9,16 @@ __all__ = ['SchedulerCallback', 'HyperbolicLRCallback', 'ExpHyperbolicLRCallback
 
 # %% ../nbs/api/09_callback.ipynb #c90512df
 import torch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fastai.callback.core import Callback
-from fastai.learner import Learner, Recorder
+from fastai.learner import Learner, Recorder, SkipToEpoch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from numbers import Real
+from inspect import unwrap
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from typing import Any
+from .checks import check_number, check_one_of, check_whole
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
 
 # %% ../nbs/api/09_callback.ipynb #4979f303
@@ -40,24 +42,40 @@ def _hand_over_lrs(opt, lrs):
             group['lr'] = torch.full_like(inner.defaults['lr'], lr)
 
 
+class _Shadow(torch.optim.SGD):
+    "Takes no steps. What PyTorch wraps around these methods imports its compiler, which would take a second"
+
+    add_param_group = unwrap(torch.optim.SGD.add_param_group)
+
+    def step(self, closure=None):
+        pass
+
+
 def _shadow_of(opt):
     "A torch optimizer with a dummy parameter, the rate and the momentum of each parameter group of a fastai optimizer"
     groups = []
-    for hyper in opt.hypers:
+    for i, hyper in enumerate(opt.hypers):
+        lr = hyper['lr'].item() if isinstance(hyper['lr'], torch.Tensor) else hyper['lr']
+        check_number(f'lr of parameter group {i}', lr, at_least=0)
         dummy = torch.nn.Parameter(torch.zeros(1))
-        groups.append({'params': [dummy], 'lr': float(hyper['lr']), 'momentum': hyper.get('mom', 0)})
-    return torch.optim.SGD(groups)
+        groups.append({'params': [dummy], 'lr': float(lr), 'momentum': hyper.get('mom', 0)})
+    return _Shadow(groups)
 
 # %% ../nbs/api/09_callback.ipynb #57fd36ee
 def _schedules_lr(cb):
     "Is `cb` a callback that changes the learning rate?"
     plateau = type(cb).__name__ == 'ReduceLROnPlateau'  # by its name, since importing it adds a progress bar to fits
-    return isinstance(cb, SchedulerCallback) or 'lr' in vars(cb).get('scheds', ()) or plateau
+    return getattr(type(cb), 'schedules_lr', False) or 'lr' in vars(cb).get('scheds', ()) or plateau
 
 
-def _check_step_kind(by):
-    if by not in ('batch', 'epoch'):
-        raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
+def _check_alone(cb):
+    "ValueError if another callback of the Learner changes the learning rate, as `cb` does"
+    others = [o for o in cb.learn.cbs if o is not cb and _schedules_lr(o)]
+    if others:
+        raise ValueError(
+            f'{cb} and {others[0]} would both set the learning rate in this fit: '
+            'remove one of them, with learn.remove_cb'
+        )
 
 
 def _check_scheduler(scheduler, optimizer):
@@ -67,6 +85,18 @@ def _check_scheduler(scheduler, optimizer):
             'make_scheduler must return a torch LRScheduler for the optimizer that it is given, '
             f'one that steps without a metric, got {scheduler!r}'
         )
+
+# %% ../nbs/api/09_callback.ipynb #dd3eccd4
+def _check_epochs(n_epoch, start_epoch):
+    n = check_whole('n_epoch', n_epoch, at_least=0)
+    check_whole('start_epoch', start_epoch, at_least=0, at_most=max(n - 1, 0))
+
+
+def _record(learn):
+    "Have the recorder show what the schedules of this fit set, while they set it: fastai's own do so after the fit"
+    if hasattr(learn, 'recorder'):
+        hps = [vars(cb).get('hps', {}) for cb in learn.cbs.sorted('order') if cb is not learn.recorder]
+        learn.recorder.hps = {name: values for o in hps for name, values in o.items()}
 
 # %% ../nbs/api/09_callback.ipynb #f78ce7a0
 class SchedulerCallback(Callback):
@@ -78,12 +108,17 @@ class SchedulerCallback(Callback):
         by: What a step is: 'batch' or 'epoch'.
 
     Raises:
-        TypeError: If `make_scheduler` is not callable, or (before the first batch) returns anything else.
-        ValueError: If `by` is neither, or (before the first batch) another callback schedules the rate too.
+        TypeError: If `make_scheduler` is not callable; before the first batch, if it returns anything else, or if an
+            argument of the fit is of another type.
+        ValueError: If `by` is neither; before the first batch, if another callback schedules the rate too, or if
+            `n_epoch`, `start_epoch` or `lr` is out of its range.
     """
 
     order = Recorder.order + 11  # 61: just after fastai's ParamScheduler, which has 60
     run_valid = False
+    schedules_lr = True
+    _stateattrs = ('_shadow', '_scheduler')  # are not pickled
+    _shadow = None
 
     def __init__(
         self,
@@ -94,17 +129,22 @@ class SchedulerCallback(Callback):
             raise TypeError(
                 f'make_scheduler must be a function of an optimizer and a number of steps, got {make_scheduler!r}'
             )
-        _check_step_kind(by)
+        self.by = check_one_of('by', by, ('batch', 'epoch'))
         self.make_scheduler = make_scheduler
-        self.by = by
 
     def before_fit(self):
         self._shadow = None
+        self.hps = {}
+        for cb in self.learn.cbs:
+            if isinstance(cb, SkipToEpoch):
+                _check_epochs(self.n_epoch, cb._skip_to)
 
     def before_train(self):
         if self._shadow is not None or hasattr(self.learn, 'lr_finder'):
             return
-        self._check_alone()
+        _check_alone(self)
+        if not len(self.dls.train):
+            raise ValueError('dls.train must have a batch at least, got none')
         shadow = _shadow_of(self.opt)
         self._has_mom = all('mom' in hyper for hyper in self.opt.hypers)
         self._moms = [group['momentum'] for group in shadow.param_groups]
@@ -114,17 +154,21 @@ class SchedulerCallback(Callback):
         shadow.step()  # does nothing, but a scheduler warns if its optimizer never steps
         self._steps_done = getattr(self._scheduler, 'last_epoch', 0)
         self._lrs = [group['lr'] for group in shadow.param_groups]
+        self._shadow = shadow
+        self._start_record()
+
+    def _start_record(self):
+        self.hps = {'lr': []}
         self.group_lrs = []
         self.group_moms = []
-        self._shadow = shadow
+        _record(self.learn)
+        if hasattr(self.learn, 'recorder'):
+            self.recorder.group_lrs = self.group_lrs
+            self._claim_record()
 
-    def _check_alone(self):
-        others = [cb for cb in self.learn.cbs if cb is not self and _schedules_lr(cb)]
-        if others:
-            raise ValueError(
-                f'{self} and {others[0]} would both set the learning rate in this fit: '
-                'remove one of them, with learn.remove_cb'
-            )
+    def _claim_record(self):
+        "Every batch of a fit has a new `smooth_loss`, so the last one tells whose rates are in the recorder"
+        self.recorder._lrs_until = getattr(self.learn, 'smooth_loss', None)
 
     def before_batch(self):
         if self._shadow is None:
@@ -150,25 +194,61 @@ class SchedulerCallback(Callback):
             return
         self.group_lrs.append(self._lrs)
         self.group_moms.append(self._moms)
+        self.hps['lr'].append(self._lrs[-1])
+        if 'mom' in self.hps:
+            self.hps['mom'].append(self._moms[-1])
+        elif self._has_mom and self._moms != self.group_moms[0]:
+            self.hps['mom'] = [moms[-1] for moms in self.group_moms]
+            _record(self.learn)
+        if hasattr(self.learn, 'recorder'):
+            self._claim_record()
 
     def after_fit(self):
         if self._shadow is None:
             return
-        if hasattr(self.learn, 'recorder'):
-            self._record()
+        _record(self.learn)
         self._shadow = None
         self._scheduler = None
 
-    def _record(self):
-        "Leave the rates in the recorder, where fastai's schedulers leave theirs"
-        hps = {'lr': [lrs[-1] for lrs in self.group_lrs]}
-        for cb in self.learn.cbs:
-            if 'scheds' in vars(cb):
-                hps |= cb.hps
-        if len({tuple(moms) for moms in self.group_moms}) > 1:
-            hps['mom'] = [moms[-1] for moms in self.group_moms]
-        self.recorder.hps = hps
-        self.recorder.group_lrs = self.group_lrs
+# %% ../nbs/api/09_callback.ipynb #8a1f2d9f
+def _checked_hyper(name, value, **limits):
+    "`value` as fastai takes it, its numbers within the limits: None, a float, a slice or a list"
+    if hasattr(value, 'tolist'):
+        value = value.tolist()
+    if isinstance(value, slice):
+        if value.start is not None:
+            check_number(f'{name}.start', value.start, **limits)
+        check_number(f'{name}.stop', value.stop, **limits)
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, str | dict):
+        return [float(check_number(f'{name}[{i}]', o, **limits)) for i, o in enumerate(value)]
+    return value if value is None else float(check_number(name, value, **limits))
+
+# %% ../nbs/api/09_callback.ipynb #60338780
+def _take_over(cb, learn, lr):
+    "`lr`, or the last fit's if it is None. The callback's `upper_bound` likewise. ValueError if there was no such fit"
+    last = getattr(learn, 'hyperbolic_fit', None)
+    if last is None and (lr is None or cb.upper_bound is None):
+        raise ValueError(
+            f'lr and upper_bound must be given with extend_from={cb.extend_from} in a Learner '
+            f'that remembers no fit before, got lr={lr} and upper_bound={cb.upper_bound}'
+        )
+    if cb.upper_bound is None:
+        cb.upper_bound = last['upper_bound']
+    return last['lr'] if lr is None else lr
+
+
+def _check_goes_on(fit, last, start_epoch):
+    "ValueError unless the curve of `fit` goes on from that of the fit before"
+    for name in 'schedule', 'lr', 'upper_bound', 'infimum_lr', 'warmup_epochs':
+        if fit[name] != last[name]:
+            raise ValueError(
+                f'{name} must be as in the fit before, {last[name]}, since extend_from goes on from it, got {fit[name]}'
+            )
+    join, n_epoch = fit['extend_from'], fit['n_epoch']
+    again = join == last['extend_from'] and (n_epoch == last['n_epoch'] or start_epoch == join)
+    if join != last['n_epoch'] and not again:
+        raise ValueError(f'extend_from must be {last["n_epoch"]}, the epochs of the fit before, got {join}')
 
 # %% ../nbs/api/09_callback.ipynb #e161da61
 class HyperbolicLRCallback(SchedulerCallback):
@@ -176,52 +256,62 @@ class HyperbolicLRCallback(SchedulerCallback):
 
     Args:
         upper_bound: U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of
-            epochs changes.
+            epochs changes. None, with `extend_from`, takes that of the fit before.
         infimum_lr: Lower bound of the rate, below each group's rate: a number, or a list with one per group.
         warmup_epochs: Linear warm-up from the infimum, in epochs; fractions are allowed.
         infimum_ratio: Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`.
-        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that.
+        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that and all
+            else as in that fit.
         by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
 
     Raises:
-        TypeError: Before the first batch, if an argument is of another type.
-        ValueError: If `by` is neither; before the first batch, if another number is out of its range.
+        TypeError: If an argument is of another type.
+        ValueError: If one is out of its range; before the first batch, if it does not suit the fit, or the fit that it
+            goes on from.
     """
 
     _scheduler_class: type[HyperbolicLR] = HyperbolicLR
 
     def __init__(
         self,
-        upper_bound: float,
+        upper_bound: float | None = None,
         infimum_lr: float | Sequence[float] = 1e-6,
         warmup_epochs: float = 0,
         infimum_ratio: float | None = None,
         extend_from: int | None = None,
         by: str = 'batch',
     ):
-        _check_step_kind(by)
+        above_zero = {'more_than' if self._scheduler_class is ExpHyperbolicLR else 'at_least': 0}
+        if upper_bound is not None or extend_from is None:
+            check_number('upper_bound', upper_bound, more_than=0)
+        if infimum_ratio is not None:
+            check_number('infimum_ratio', infimum_ratio, **above_zero, less_than=1)
+        if extend_from is not None:
+            check_whole('extend_from', extend_from)
         self.upper_bound = upper_bound
-        self.infimum_lr = infimum_lr
-        self.warmup_epochs = warmup_epochs
+        self.infimum_lr = _checked_hyper('infimum_lr', infimum_lr, **above_zero)
+        self.warmup_epochs = check_number('warmup_epochs', warmup_epochs, at_least=0)
         self.infimum_ratio = infimum_ratio
         self.extend_from = extend_from
-        self.by = by
+        self.by = check_one_of('by', by, ('batch', 'epoch'))
 
     def make_scheduler(
         self,
         opt: torch.optim.Optimizer,  # Torch optimizer whose rates are the peak rates
         n: int,  # Steps of the fit: batches, or epochs
     ) -> HyperbolicLR:  # With all lengths in steps; extended if `extend_from` is given
-        "The scheduler for a fit of `n` steps. TypeError or ValueError as `check`, in the fit that is running."
-        self.check(self.learn.n_epoch, self.epoch)
-        per_epoch = n / self.learn.n_epoch
-        infimum = self.infimum_lr
-        if self.infimum_ratio is not None:
-            infimum = [group['lr'] * self.infimum_ratio for group in opt.param_groups]
+        "The scheduler for a fit of `n` steps. ValueError as `check`, or if it does not go on from the fit before."
+        n_epoch, start_epoch = self.learn.n_epoch, self.epoch
+        peaks = [group['lr'] for group in opt.param_groups]
+        if self.extend_from is not None:
+            _take_over(self, self.learn, peaks)
+        self.check(n_epoch, start_epoch)
+        per_epoch = n / n_epoch
         planned = n if self.extend_from is None else self.extend_from * per_epoch
         scheduler = self._scheduler_class(
-            opt, self.upper_bound * per_epoch, planned, infimum, self.warmup_epochs * per_epoch
+            opt, self.upper_bound * per_epoch, planned, self._infima(peaks), self.warmup_epochs * per_epoch
         )
+        self._remember(scheduler, n_epoch, start_epoch)
         if self.extend_from is not None:
             opt.step()
             for _ in range(round(planned)):
@@ -229,34 +319,49 @@ class HyperbolicLRCallback(SchedulerCallback):
             scheduler.extend(n)
         return scheduler
 
+    def _infima(self, peaks):
+        if self.infimum_ratio is not None:
+            return [lr * self.infimum_ratio for lr in peaks]
+        if isinstance(self.infimum_lr, float | int) and self.infimum_lr >= min(peaks):
+            raise ValueError(
+                f'infimum_lr must be below the peak rates of all parameter groups, {peaks}, got {self.infimum_lr}: '
+                'infimum_ratio gives each group its own, as a share of its peak rate'
+            )
+        return self.infimum_lr
+
+    def _remember(self, scheduler, n_epoch, start_epoch):
+        "Leave in the Learner what a later fit needs to go on. ValueError if this one should go on, and does not"
+        fit = dict(
+            schedule=type(scheduler).__name__,
+            lr=list(scheduler.base_lrs),
+            upper_bound=self.upper_bound,
+            infimum_lr=list(scheduler.infimum_lr),
+            warmup_epochs=self.warmup_epochs,
+            n_epoch=n_epoch,
+            extend_from=self.extend_from,
+        )
+        last = getattr(self.learn, 'hyperbolic_fit', None)
+        if self.extend_from is not None and last is not None:
+            _check_goes_on(fit, last, start_epoch)
+        self.learn.hyperbolic_fit = fit
+
     def check(
         self,
         n_epoch: int,  # Epochs of the fit
         start_epoch: int = 0,  # Epoch at which it begins
     ) -> None:
-        "TypeError for an argument that is no number, ValueError for one out of its range in a fit of `n_epoch`"
-        self._check_types()
-        U, warmup, ratio, join = self.upper_bound, self.warmup_epochs, self.infimum_ratio, self.extend_from
-        if not n_epoch <= U < float('inf'):
-            raise ValueError(f'upper_bound must be finite and at least the {n_epoch} epochs of this fit, got {U}')
-        if not 0 <= warmup < n_epoch:
-            raise ValueError(
-                f'warmup_epochs must be at least 0 and less than the {n_epoch} epochs of this fit, got {warmup}'
-            )
-        if ratio is not None and not 0 <= ratio < 1:
-            raise ValueError(f'infimum_ratio must be at least 0 and less than 1, got {ratio}')
+        "ValueError for an argument that does not suit a fit of `n_epoch`, TypeError for another type"
+        _check_epochs(n_epoch, start_epoch)
+        U, warmup, join = self.upper_bound, self.warmup_epochs, self.extend_from
+        if U is not None and U < n_epoch:
+            raise ValueError(f'upper_bound must be at least the {n_epoch} epochs of this fit, got {U}')
+        if warmup >= n_epoch > 0:
+            raise ValueError(f'warmup_epochs must be less than the {n_epoch} epochs of this fit, got {warmup}')
         if join is not None and not warmup < join <= start_epoch:
             raise ValueError(
                 f'extend_from must be more than warmup_epochs={warmup} '
                 f'and at most start_epoch={start_epoch}, got {join}'
             )
-
-    def _check_types(self):
-        for name in 'upper_bound', 'warmup_epochs', 'infimum_ratio', 'extend_from':
-            value = getattr(self, name)
-            may_be_none = name in ('infimum_ratio', 'extend_from')
-            if not isinstance(value, Real) and not (value is None and may_be_none):
-                raise TypeError(f'{name} must be a number, got {value!r}')
 
 # %% ../nbs/api/09_callback.ipynb #8fe51a06
 class ExpHyperbolicLRCallback(HyperbolicLRCallback):
@@ -264,17 +369,19 @@ class ExpHyperbolicLRCallback(HyperbolicLRCallback):
 
     Args:
         upper_bound: U in epochs, at least the epochs of each fit: the longest run in mind. Keep it when the number of
-            epochs changes.
+            epochs changes. None, with `extend_from`, takes that of the fit before.
         infimum_lr: Lower bound of the rate, more than 0 and below each group's rate: a number, or a list with one per
             group.
         warmup_epochs: Linear warm-up from the infimum, in epochs; fractions are allowed.
         infimum_ratio: Lower bound as a share of each group's rate, between 0 and 1; takes the place of `infimum_lr`.
-        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that.
+        extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that and all
+            else as in that fit.
         by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
 
     Raises:
-        TypeError: Before the first batch, if an argument is of another type.
-        ValueError: If `by` is neither; before the first batch, if another number is out of its range.
+        TypeError: If an argument is of another type.
+        ValueError: If one is out of its range; before the first batch, if it does not suit the fit, or the fit that it
+            goes on from.
     """
 
     _scheduler_class = ExpHyperbolicLR
@@ -286,8 +393,10 @@ def _fit_under(
     "Fit with a new callback of that class, checked before `fit` begins"
     scheduled = callback_class(upper_bound, **kwargs)
     scheduled.check(n_epoch, start_epoch)
-    if isinstance(lr, Real):
-        lr = float(lr)
+    lr = _checked_hyper('lr', lr, more_than=0)
+    wd = _checked_hyper('wd', wd, at_least=0)
+    if scheduled.extend_from is not None:
+        lr = _take_over(scheduled, learn, lr)
     learn.fit(n_epoch, lr, wd=wd, cbs=[scheduled, *L(cbs)], reset_opt=reset_opt, start_epoch=start_epoch)
 
 # %% ../nbs/api/09_callback.ipynb #55fdea51
@@ -295,14 +404,16 @@ def _fit_under(
 @delegates(HyperbolicLRCallback)
 def fit_hyperbolic(
     self: Learner,
-    n_epoch: int,  # Epochs to train, at most `upper_bound`
-    lr: float | slice | None = None,  # Peak rate; a slice spreads it over the parameter groups; None: the Learner's
+    n_epoch: int,  # Epochs to train, at most `upper_bound`; 0 trains nothing, as in fastai's `fit`
+    # Peak rate; a slice spreads it over the parameter groups; None: the Learner's, or with `extend_from` the last fit's
+    lr: float | slice | Sequence[float] | None = None,
     *,
-    upper_bound: float,  # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
+    # U in epochs: the longest run in mind. Keep it when `n_epoch` changes. None, with `extend_from`: the last fit's
+    upper_bound: float | None = None,
     wd: float | None = None,  # Weight decay; None takes the Learner's
     cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for this fit
     reset_opt: bool = False,  # Start with a new optimizer?
-    start_epoch: int = 0,  # Epoch to resume at
+    start_epoch: int = 0,  # Epoch to resume at, less than `n_epoch`
     **kwargs,
 ) -> None:
     "Fit for `n_epoch` under `HyperbolicLR` (arXiv 2407.15200). TypeError and ValueError as `HyperbolicLRCallback`."
@@ -313,14 +424,47 @@ def fit_hyperbolic(
 @delegates(Learner.fit_hyperbolic)
 def fit_exp_hyperbolic(
     self: Learner,
-    n_epoch: int,  # Epochs to train, at most `upper_bound`
-    lr: float | slice | None = None,  # Peak rate; a slice spreads it over the parameter groups; None: the Learner's
+    n_epoch: int,  # Epochs to train, at most `upper_bound`; 0 trains nothing, as in fastai's `fit`
+    # Peak rate; a slice spreads it over the parameter groups; None: the Learner's, or with `extend_from` the last fit's
+    lr: float | slice | Sequence[float] | None = None,
     *,
-    upper_bound: float,  # U in epochs: the longest run in mind. Keep it when `n_epoch` changes
+    # U in epochs: the longest run in mind. Keep it when `n_epoch` changes. None, with `extend_from`: the last fit's
+    upper_bound: float | None = None,
     **kwargs,
 ) -> None:
     "Fit for `n_epoch` under `ExpHyperbolicLR` (arXiv 2407.15200). TypeError and ValueError as its callback."
     _fit_under(ExpHyperbolicLRCallback, self, n_epoch, lr, upper_bound, **kwargs)
+
+# %% ../nbs/api/09_callback.ipynb #368ab119
+@patch
+def fine_tune_hyperbolic(
+    self: Learner,
+    epochs: int,  # Epochs to train all layers, at most `upper_bound`
+    base_lr: float = 2e-3,  # Peak rate of the last group while the others are frozen; half of it afterwards
+    freeze_epochs: int = 1,  # Epochs before, with all groups but the last frozen, at most `upper_bound`
+    lr_mult: float = 100,  # How many times the first group's peak rate the last group's is, with all layers
+    *,
+    upper_bound: float,  # U in epochs, in each of the two fits: the longest run in mind
+    infimum_ratio: float = 1e-3,  # Lower bound of the rate as a share of each group's peak rate
+    warmup_epochs: float = 0,  # Linear warm-up at the start of each of the two fits, in epochs
+    by: str = 'batch',  # When the rate changes: every 'batch' or every 'epoch'
+    wd: float | None = None,  # Weight decay; None takes the Learner's
+    cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for both fits
+) -> None:
+    """Fit with `freeze` for `freeze_epochs` and then with `unfreeze` for `epochs`, as fastai's `fine_tune`, both under
+    `HyperbolicLR`. TypeError or ValueError for a bad argument, before anything changes."""
+    check_number('base_lr', base_lr, more_than=0)
+    check_number('lr_mult', lr_mult, more_than=0)
+    wd = _checked_hyper('wd', wd, at_least=0)
+    curve: dict[str, Any] = dict(infimum_ratio=infimum_ratio, warmup_epochs=warmup_epochs, by=by)
+    scheduled = HyperbolicLRCallback(upper_bound, **curve)
+    for name, n in ('epochs', epochs), ('freeze_epochs', freeze_epochs):
+        scheduled.check(check_whole(name, n, at_least=0))
+    self.freeze()
+    self.fit_hyperbolic(freeze_epochs, slice(base_lr), upper_bound=upper_bound, wd=wd, cbs=cbs, **curve)
+    self.unfreeze()
+    lrs = slice(base_lr / 2 / lr_mult, base_lr / 2)
+    self.fit_hyperbolic(epochs, lrs, upper_bound=upper_bound, wd=wd, cbs=cbs, **curve)
 
 # %% ../nbs/api/09_callback.ipynb #bb0fb72c
 @patch
@@ -329,9 +473,12 @@ def plot_lr(
     ax=None,  # matplotlib axes; None makes new ones
     log: bool = True,  # Logarithmic axis for the rate?
 ):  # Axes with a line per parameter group
-    "Plot the rate of every parameter group in the last fit under a `SchedulerCallback`. ValueError if there was none."
-    if not hasattr(self, 'group_lrs'):
-        raise ValueError('recorder.group_lrs is missing: no fit under a SchedulerCallback has been recorded')
+    "Plot the rate of every parameter group in the last fit. ValueError unless it was under a `SchedulerCallback`."
+    until = getattr(self.learn, 'smooth_loss', None)
+    if not getattr(self, 'group_lrs', None) or self._lrs_until is not until:
+        raise ValueError('plot_lr needs group_lrs of the last fit, which only a fit under a SchedulerCallback records')
+    if ax is not None and not hasattr(ax, 'plot'):
+        raise TypeError(f'ax must be matplotlib axes or None, got {ax!r}')
     if ax is None:
         from matplotlib.pyplot import subplots
 

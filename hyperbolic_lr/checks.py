@@ -9,7 +9,8 @@ from __future__ import annotations  # noqa: F404
 
 from collections.abc import Iterable
 from math import inf
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
+from sys import float_info
 from typing import Any
 
 # %% auto #0
@@ -21,6 +22,14 @@ def _range_text(at_least, more_than, at_most, less_than):
     return ' and '.join(f'{words} {limit}' for words, limit in limits.items() if abs(limit) < inf)
 
 
+def _is_finite(x):
+    return abs(x) <= float_info.max if isinstance(x, Rational) else abs(x) < inf
+
+
+def _shown(x):
+    return f'a number beyond {float_info.max}' if isinstance(x, Rational) and not _is_finite(x) else x
+
+
 def check_number(
     name: str,  # What the error calls it
     x: Any,  # Should be a finite number; a truth value is none
@@ -30,12 +39,13 @@ def check_number(
     less_than: float = inf,  # Above the highest right value
 ) -> float:  # `x`, unchanged
     "Raise TypeError unless `x` is a number, and ValueError unless it is finite and within the limits"
-    right, value = _range_text(at_least, more_than, at_most, less_than), x
-    if not isinstance(x, Real) or isinstance(x, bool):
-        raise TypeError(f'{name} must be a number{right and " "}{right}, got {x!r}')
-    if not (at_least <= value <= at_most and more_than < value < less_than and abs(value) < inf):
-        raise ValueError(f'{name} must be {right or "finite"}{" and finite" * bool(right)}, got {x}')
-    return value
+    value, real = x, isinstance(x, Real) and not isinstance(x, bool)
+    if real and at_least <= value <= at_most and more_than < value < less_than and _is_finite(value):
+        return value
+    right = _range_text(at_least, more_than, at_most, less_than)
+    if real:
+        raise ValueError(f'{name} must be {right or "finite"}{" and finite" * bool(right)}, got {_shown(value)}')
+    raise TypeError(f'{name} must be a number{right and " "}{right}, got {x!r}')
 
 # %% ../nbs/api/20_checks.ipynb #ab023811
 def check_whole(
@@ -49,7 +59,7 @@ def check_whole(
     if not isinstance(x, Real) or isinstance(x, bool):
         raise TypeError(f'{right}, got {x!r}')
     if not isinstance(x, Integral) or not at_least <= value <= at_most:
-        raise ValueError(f'{right}, got {x}')
+        raise ValueError(f'{right}, got {_shown(x)}')
     return int(value)
 
 

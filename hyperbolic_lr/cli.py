@@ -8,10 +8,12 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/cli.html.md"""
 __all__ = ['load_task', 'compare', 'tune', 'write_report', 'plot']
 
 # %% ../nbs/api/19_cli.ipynb #7668031e
-import importlib
 import importlib.util
+import inspect
 import json
+import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -21,123 +23,148 @@ import traceback
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from .checks import check_wholes
-from fastcore.meta import delegates
-from fastcore.script import anno_parser
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
+from .checks import check_names, check_one_of, check_wholes
 
-# %% ../nbs/api/19_cli.ipynb #10ac4195
-if TYPE_CHECKING:  # when a command runs: its --help should not wait for them
+try:
+    from fastcore.meta import delegates
+    from fastcore.script import anno_parser
+except ModuleNotFoundError as e:
+    print(f'error: {e}: pip install "hyperbolic_lr[protocol]"', file=sys.stderr)
+    sys.exit(2)
+
+if TYPE_CHECKING:
     from fastai.learner import Learner
-    from hyperbolic_lr.protocol import Protocol
 
 # %% ../nbs/api/19_cli.ipynb #7f171833
+class _TaskError(ImportError):
+    "The file of a task cannot be imported; the cause says why"
+
+
 def load_task(
     name: str,  # 'package.module:function' or 'path/to/file.py:function'
 ) -> 'Callable[[int], Learner]':  # Takes a seed, gives a Learner
-    "The function of that name. ValueError if there is none, ImportError if what it is in cannot be imported."
+    "The function of that name. ValueError if there is none; ImportError, with its cause, if the module has an error."
     where, _, function = name.rpartition(':')
-    if not where:
+    path = Path(os.path.abspath(where))
+    is_file = Path(where).suffix == '.py'
+    if not function or not (is_file or all(o.isidentifier() for o in where.split('.'))):
         raise ValueError(f"task must be 'package.module:function' or 'file.py:function', got {name!r}")
-    path = Path(where)
-    if path.suffix == '.py':
-        if not path.is_file():
-            raise ValueError(f'task {name!r}: there is no file {path.absolute()}')
-        module = _module_of_file(path.absolute())
-    else:
-        module = _import_from(Path.cwd(), where, name)
+    if is_file and not path.is_file():
+        raise ValueError(f'task {name!r}: there is no file {path}')
+    importlib.invalidate_caches()
+    module = _import_file(path, name) if is_file else _import_here(where, name)
     if not callable(getattr(module, function, None)):
-        raise ValueError(f'task {name!r}: {module.__name__} has no function {function!r}')
+        raise ValueError(f'task {name!r}: {where} has no function {function!r}')
     return getattr(module, function)
 
 
-@contextmanager
-def _users_code(where):
-    "What goes wrong in the user's own code is an ImportError with the error as its cause"
+def _import_here(module, task):
+    _add_to_path(os.getcwd())
     try:
-        yield
-    except (Exception, SystemExit) as e:
-        raise ImportError(f'{where} cannot be imported: {type(e).__name__}: {e}') from e
-
-
-def _import_from(folder, module, task):
-    _on_path(folder, first=True)
-    try:
-        if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(name=module)
-    except ModuleNotFoundError as e:
-        if e.name == module or module.startswith(f'{e.name}.'):
+        return _imported(importlib.import_module, module)
+    except _TaskError as e:
+        missing = isinstance(e.__cause__, ModuleNotFoundError) and e.__cause__.name
+        if missing and f'{module}.'.startswith(f'{missing}.'):
             raise ValueError(f'task {task!r}: there is no module {module}') from None
         raise
-    with _users_code(module):
-        return importlib.import_module(module)
 
 
-def _on_path(folder, first):
-    "Where it stays, so that worker processes find the function again"
-    if str(folder) not in sys.path:
-        sys.path.insert(0 if first else len(sys.path), str(folder))
+def _imported(load, *args):
+    try:
+        return load(*args)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # sys.exit too
+        raise _TaskError(f'{args[0]} cannot be imported: {type(e).__name__}: {e}') from e
 
 
-def _module_of_file(path):
-    "Under its own name, if that leads to this file; else under one that nothing else has"
-    stem = path.stem
-    free = stem.isidentifier() and stem not in sys.modules and importlib.util.find_spec(stem) is None
-    loaded = getattr(sys.modules.get(stem), '__file__', None)
-    if free or (loaded and Path(loaded) == path):
-        _on_path(path.parent, first=True)
-        with _users_code(path):
-            return importlib.import_module(stem)
-    _on_path(path.parent, first=False)  # for its neighbours; it must not take the place of what it is named like
-    return _import_by_value(path)
+def _add_to_path(folder, last=False):
+    "For worker processes and neighbours: behind the standard library, and before installed packages unless `last`"
+    installed = (i for i, o in enumerate(sys.path) if Path(o).name in ('site-packages', 'dist-packages'))
+    if folder not in sys.path:
+        sys.path.insert(len(sys.path) if last else next(installed, len(sys.path)), folder)
+
+# %% ../nbs/api/19_cli.ipynb #c1d94f60
+def _import_file(path, task):
+    name, folder = path.stem, str(path.parent)
+    ordinary = name.isidentifier() and _is_free(name, path)
+    _add_to_path(folder, last=not ordinary)
+    if ordinary and _is_at(importlib.util.find_spec(name), path):
+        return _imported(importlib.import_module, name)
+    unique = f'{re.sub(r"[^0-9a-zA-Z_]|^(?=[0-9])", "_", name)}_{crc32(os.fsencode(path)):08x}'
+    return sys.modules.get(unique) or _imported(_load_as, unique, path)
 
 
-def _import_by_value(path):
-    "A module that workers cannot import by its name, so that joblib sends them what it holds"
-    name = f'{path.stem.replace(".", "_")}_{crc32(str(path).encode()):08x}'
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        try:
-            with _users_code(path):
-                spec.loader.exec_module(module)
-        except ImportError:
-            del sys.modules[name]
-            raise
-        for pickler in 'cloudpickle', 'joblib.externals.cloudpickle':  # the second is older versions' of joblib
-            with suppress(ImportError):
-                importlib.import_module(pickler).register_pickle_by_value(module)
-    return sys.modules[name]
+def _is_at(spec, path):
+    return spec is not None and os.path.realpath(spec.origin or '') == os.path.realpath(path)
+
+
+def _is_free(name, path):
+    "Is there no module of that name but the file?"
+    before = list(sys.path)
+    sys.path[:] = [o for o in before if os.path.abspath(o) != str(path.parent)]
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:  # __main__
+        return False
+    finally:
+        sys.path[:] = before
+    return spec is None or spec.origin is None or _is_at(spec, path)
+
+
+def _load_as(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    for pickler in 'joblib.externals.cloudpickle', 'cloudpickle':  # of joblib, and of Dask
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(pickler).register_pickle_by_value(module)
+    return module
+
+
+def _keep_workers_safe():
+    "Python starts a worker with the current folder first on its path: not if a file there has the name of a library"
+    here = Path.cwd()
+    files = [getattr(sys.modules.get(o.stem), '__file__', None) for o in here.iterdir()]
+    if any(o and not Path(o).is_relative_to(here) for o in files):
+        os.environ['PYTHONSAFEPATH'] = '1'
 
 # %% ../nbs/api/19_cli.ipynb #c48618cb
-def _users_traceback(error):
-    "From the first frame that is not Python's or ours"
-    tb = error.__traceback__
-    own = str(Path(__file__))
-    while tb and (tb.tb_frame.f_code.co_filename.startswith('<frozen') or tb.tb_frame.f_code.co_filename == own):
-        tb = tb.tb_next
-    return ''.join(traceback.format_exception(type(error), error, tb))
+def _fail(message):
+    print('error:', *str(message).split(), file=sys.stderr)
+    sys.exit(2)
 
 
-def _end(text, code):
-    print(text, file=sys.stderr)
-    sys.exit(code)
-
-
-def _stop(number, frame):
-    "Said at once, since the workers take a moment to end"
-    print('\nstopping', file=sys.stderr, flush=True)
-    raise KeyboardInterrupt(number)
+def _of_user(error):
+    "`error` without the frames that lead to the user's file"
+    own, frames = {load_task.__code__.co_filename, importlib.__file__}, error.__traceback__
+    while frames and (frames.tb_frame.f_code.co_filename in own or 'importlib._' in frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return error.with_traceback(frames)
 
 
 @contextmanager
-def _stoppable():
-    "Ctrl-C and a TERM signal raise KeyboardInterrupt here"
+def _stop_signals():
+    "Within this context Ctrl-C and SIGTERM answer at once, and raise KeyboardInterrupt with their number"
+
+    def stop(number, frame):
+        with suppress(OSError):
+            os.write(2, b'\nstopping ...\n')
+        raise KeyboardInterrupt(number)
+
     in_main = threading.current_thread() is threading.main_thread()
-    before = {o: signal.signal(o, _stop) for o in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+    before = {o: signal.getsignal(o) for o in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -147,74 +174,85 @@ def _stoppable():
 
 @contextmanager
 def _exit_codes():
-    "Ends the program as the table at the top of the page says"
-    for stream in sys.stdout, sys.stderr:
-        if hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')  # a terminal may lack a letter
+    "Ends the program with the code of what is raised"
     try:
-        with _stoppable():
+        with _stop_signals():
             yield
-    except ModuleNotFoundError as e:
-        _end(f'error: {e.name} is missing: pip install "hyperbolic_lr[protocol]"', 2)
+    except BrokenPipeError:
+        raise
+    except _TaskError as e:
+        traceback.print_exception(_of_user(e.__cause__))
+        sys.exit(3)
     except ImportError as e:
-        _end(_users_traceback(e.__cause__ or e), 3)
-    except BrokenPipeError:  # of `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _fail(f'{e}: pip install "hyperbolic_lr[protocol]"')
     except (ValueError, TypeError, OSError) as e:
-        _end(f'error: {" ".join(str(e).split())}', 2)
+        _fail(e)
     except KeyboardInterrupt as e:
-        code = 128 + (e.args[0] if e.args else signal.SIGINT)
-        _end('stopped: what has finished is kept, and the same command goes on from here', code)
+        sys.exit(128 + (e.args or [signal.SIGINT])[0])
 
 
 def _command(f):
-    "`f` as a program that reads its arguments from the command line; called with arguments, it is a function"
+    "`f`, which takes its arguments from the command line if it is called with none"
 
     @wraps(f)
-    def run(*args, **kwargs):
+    def command(*args, **kwargs):
         if args or kwargs:
             return f(*args, **kwargs)
-        parser = anno_parser(f)
-        parser.error = lambda message: _end(f'error: {message} (see {parser.prog} --help)', 2)
-        options = vars(parser.parse_args())
-        return f(**{k: v for k, v in options.items() if k not in ('pdb', 'xtra')})
+        if sys.stdout:
+            sys.stdout.reconfigure(errors='backslashreplace')
+        try:
+            try:
+                f(**_parsed(f))
+            finally:
+                print(end='', flush=True)
+        except BrokenPipeError:  # as after `| head`
+            for o in 1, 2:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), o)
+            sys.exit(128 + signal.SIGPIPE)
 
-    return run
+    return command
 
 
+def _parsed(f):
+    "The options of the command line"
+    parser = anno_parser(f)
+    setattr(parser, 'error', lambda message: _fail(f'{message} (see --help)'))
+    options = vars(parser.parse_args())
+    return {k: options[k] for k in inspect.signature(f).parameters}
+
+
+def _print_table(df):
+    print(df.to_string(line_width=shutil.get_terminal_size().columns))
+
+# %% ../nbs/api/19_cli.ipynb #1f3a8c5e
 def _comma_list(text):
     return [o.strip() for o in text.split(',') if o.strip()]
 
 
 def _integers(name, text):
     try:
-        return [int(o) for o in _comma_list(text)]
+        return check_wholes(name, [int(o) for o in _comma_list(text)], at_least=name == 'budgets')
     except ValueError:
-        raise ValueError(f'{name} must be integers with commas between, got {text!r}') from None
+        what = 'different integers, at least ' + ('1' if name == 'budgets' else '0')
+        raise ValueError(f'{name} must be {what}, with commas between, got {text!r}') from None
 
 
-def _with_lr_range(rivals, text):
-    "`rivals` with another range of the peak rate, but for those whose rate means something else"
-    from optuna.distributions import FloatDistribution
-    from hyperbolic_lr.rivals import rivals as known
+def _with_lr(names, lr, longest):
+    "{name: rival} of the schedules, with the range `lr` where theirs is the common one"
+    from hyperbolic_lr.rivals import _log_range, _lr_range, rivals
 
     try:
-        low, high = map(float, _comma_list(text))
-        lr = FloatDistribution(low, high, log=True)
-    except ValueError as e:
-        raise ValueError(f'lr must be two rates, low,high, with 0 < low < high, got {text!r}') from e
-    usual = known(1)['cosine'].space['lr']
-    return {k: replace(o, space=o.space | {'lr': lr}) if o.space['lr'] == usual else o for k, o in rivals.items()}
-
-
-def _chosen_rivals(names, longest, lr):
-    from hyperbolic_lr.checks import check_names
-    from hyperbolic_lr.rivals import rivals
-
+        low, high = [float(o) for o in _comma_list(lr)]
+    except ValueError:
+        low = high = 0
+    if not 0 < low <= high < math.inf:
+        raise ValueError(f"lr must be two numbers, 'LOW,HIGH' with 0 < LOW <= HIGH, got {lr!r}")
     known = rivals(longest)
-    chosen = {o: known[o] for o in (known if names == 'all' else check_names('schedules', _comma_list(names), known))}
-    return _with_lr_range(chosen, lr) if lr else chosen
+    chosen = {o: known[o] for o in (known if names is None else check_names('schedules', names, known))}
+    fit = {k: o for k, o in chosen.items() if o.space['lr'] == _lr_range}
+    if left := [o for o in chosen if o not in fit]:
+        print(f'lr {lr} is not for {", ".join(left)}, whose rates have another scale')
+    return chosen | {k: replace(o, space=o.space | {'lr': _log_range(low, high)}) for k, o in fit.items()}
 
 
 def _make_protocol(
@@ -225,6 +263,7 @@ def _make_protocol(
     trials: int = 20,  # Hyper-parameters to try per schedule
     tune_seeds: str = '',  # Seeds of a trial, whose value is the mean over them; those of the final runs if empty
     retune: str = '',  # Schedules to tune at every budget, for the oracle: names, or 'all'
+    lr: str = '',  # Range of the peak rate, LOW,HIGH; that of the rivals, 3e-4,1e-1 for most, if empty
     metric: str = 'valid_loss',  # What to tune for: its last value
     mode: str = 'min',  # Is less better ('min') or more ('max')?
     by: str = 'batch',  # When rates change: every 'batch' or every 'epoch'
@@ -232,20 +271,20 @@ def _make_protocol(
     store: str = 'runs',  # Folder of the results; the same command goes on from what is there
     storage: str = '',  # URL of an Optuna storage that machines share for tuning
     longest: int = 0,  # Epochs of the longest run in mind, if larger budgets may follow; 0 takes the largest budget
-    lr: str = '',  # Range of the peak rate, LOW,HIGH, for all whose usual range is 3e-4,1e-1
-    time_limit: float = 0.0,  # Seconds after which a run fails, for tasks that may hang; 0 lets it run
-) -> 'Protocol':
+    time_limit: float = 0,  # Seconds after which a run fails, for tasks that may hang; 0 lets it run
+):
     from hyperbolic_lr.protocol import Protocol
 
-    lengths = check_wholes('budgets', _integers('budgets', budgets))
+    names = None if schedules.strip() == 'all' else _comma_list(schedules)
+    n_epochs = _integers('budgets', budgets)
     return Protocol(
         load_task(task),
-        schedules=_chosen_rivals(schedules, longest or max(lengths), lr),
-        budgets=lengths,
+        schedules=_with_lr(names, lr, longest or max(n_epochs)) if lr else names,
+        budgets=n_epochs,
         seeds=_integers('seeds', seeds),
         trials=trials,
         tune_seeds=_integers('tune_seeds', tune_seeds) if tune_seeds else None,
-        retune=True if retune == 'all' else _comma_list(retune),
+        retune=True if retune.strip() == 'all' else _comma_list(retune),
         metric=metric,
         mode=mode,
         store=store,
@@ -257,47 +296,65 @@ def _make_protocol(
     )
 
 
-def _say_plan(protocol):
-    "The search space in words, and what is left to do"
+def _do(protocol, method, dry_run, jobs, again):
+    "What `method` of the protocol returns, after the search space is printed; instead of a dry run, the plan"
     from hyperbolic_lr.rivals import range_text
 
     for name, rival in protocol.schedules.items():
-        print(f'{name}: ' + '; '.join(range_text(k, d) for k, d in rival.space.items()))
-    print(protocol.todo(), end='\n\n', flush=True)
-
-
-def _shown(table, **kwargs):
-    "A table that is no wider than the terminal"
-    return table.to_string(line_width=shutil.get_terminal_size((120, 30)).columns, **kwargs)
+        print(f'{name}: {"; ".join(range_text(k, d) for k, d in rival.space.items())}')
+    if dry_run:
+        print('', protocol.todo(), sep='\n')
+        sys.exit(0)
+    print(flush=True)
+    _keep_workers_safe()
+    try:
+        return method(jobs=jobs, again=again)
+    except KeyboardInterrupt:
+        kept = f'{len(protocol.store.finished())} runs are kept in {protocol.store.folder}'
+        print(f'stopped: {kept}, and the same command goes on from there', file=sys.stderr)
+        raise
 
 # %% ../nbs/api/19_cli.ipynb #ad6159da
+def _writable(out, folder):
+    "`folder`, made if it is not there. ValueError if nothing can be written to it"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise ValueError(f'out must be a folder, got {out!r}: {e}') from None
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f'out must be a folder that can be written to, got {out!r}')
+    return folder
+
+
+def _command_line():
+    "As it was typed; arguments hold the bytes that the locale does not know as surrogates, which no file takes"
+    return os.fsencode(shlex.join(['hyperbolic-compare', *sys.argv[1:]])).decode(errors='backslashreplace')
+
+
 @_command
 @delegates(_make_protocol)
 def compare(
     task: str,  # Function that takes a seed and gives a Learner: 'package.module:function' or 'file.py:function'
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
     out: str = '',  # Folder for the tables and report.html; 'results' in the store if empty
-    dry_run: bool = False,  # Only say what there is and what is left to train
+    dry_run: bool = False,  # Only print the search space and what is left to train
     again: bool = False,  # Try runs again that have failed three times
     **kwargs,
 ):
     "Tune schedules at the smallest budget, freeze them, and train at every budget with every seed. Prints the table."
     with _exit_codes():
         protocol = _make_protocol(task, **kwargs)
-        _say_plan(protocol)
-        if dry_run:
-            return
-        results = protocol.run(jobs=jobs, again=again)
-        folder = Path(out or protocol.store.folder / 'results')
+        folder = _writable(out, Path(out or protocol.store.folder / 'results'))
+        results = _do(protocol, protocol.run, dry_run, jobs, again)
         if Path(sys.argv[0]).name == 'hyperbolic-compare':
-            results.settings['command'] = shlex.join(['hyperbolic-compare', *sys.argv[1:]])
+            results.settings['command'] = _command_line()
         results.save(folder)
         results.to_html(folder / 'report.html')
         if len(results.curves):
-            print(_shown(results.table(text=True)), end='\n\n')
-        print(results.finding(), f'Report: {(folder / "report.html").absolute()}', sep='\n\n')
-    if (results.runs['status'] == 'failed').any():
-        sys.exit(1)
+            _print_table(results.table(text=True))
+        print('', results.finding(), '', f'Report: {(folder / "report.html").absolute()}', sep='\n')
+        if (results.runs['status'] == 'failed').any():
+            sys.exit(1)
 
 # %% ../nbs/api/19_cli.ipynb #800cf8ec
 def _params_text(params):
@@ -309,72 +366,76 @@ def _params_text(params):
 def tune(
     task: str,  # Function that takes a seed and gives a Learner: 'package.module:function' or 'file.py:function'
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
+    dry_run: bool = False,  # Only print the search space, and what is left to train with the final runs
     again: bool = False,  # Try runs again that have failed three times
     **kwargs,
 ):
     "Only tune. Prints the best hyper-parameters of each schedule."
     with _exit_codes():
         protocol = _make_protocol(task, **kwargs)
-        trials = protocol.tune(jobs=jobs, again=again)
-        best = trials[trials['best']]
-        shown = best.assign(params=best['params'].map(_params_text))
-        print(_shown(shown[['schedule', 'budget', 'value', 'params']], index=False))
-    if len(best) < trials[['schedule', 'budget']].drop_duplicates().shape[0]:
-        sys.exit(1)
+        trials = _do(protocol, protocol.tune, dry_run, jobs, again)
+        best = trials[trials['best']].set_index('schedule')[['budget', 'value', 'params']]
+        _print_table(best.assign(params=best['params'].map(_params_text)))
+        if len(best) < trials[['schedule', 'budget']].drop_duplicates().shape[0]:
+            sys.exit(1)
 
 # %% ../nbs/api/19_cli.ipynb #5d2de518
 @_command
 def write_report(
     results: str,  # Folder that `hyperbolic-compare` has written its tables to
     out: str = '',  # The page; report.html in that folder if empty
-    metric: str = '',  # What to measure by; the one that was tuned for if empty
+    metric: str = '',  # What to judge by; the one that was tuned for if empty
     mode: str = '',  # 'min' or 'max', for another metric
 ):
-    "Write the results as one HTML page. Prints the table and the finding."
+    "Write the results as one HTML page. Prints the table."
     with _exit_codes():
         from hyperbolic_lr.results import Results
 
         res, asked = Results.load(results), (metric or None, mode or None)
-        path = Path(out or Path(results) / 'report.html')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        res.to_html(path, metric=asked[0], mode=asked[1])
+        res.to_html(out or Path(results) / 'report.html', metric=asked[0], mode=asked[1])
         if len(res.curves):
-            print(_shown(res.table(*asked, text=True)), end='\n\n')
-        print(res.finding(*asked))
+            _print_table(res.table(*asked, text=True))
+        print('', res.finding(*asked), sep='\n')
 
 # %% ../nbs/api/19_cli.ipynb #14d54977
 def _draw(results, what, schedules, metric, mode):
     "The figure of `what`"
-    if what == 'curves':
-        axes = results.plot_curves(metric, schedules)
-    elif what == 'rates':
-        axes = results.plot_rates(schedules)
-    elif what == 'regret':
+    if what == 'regret':
         return results.plot_regret(schedules, metric, mode).figure
-    else:
-        raise ValueError(f"what must be 'curves', 'regret' or 'rates', got {what!r}")
+    axes = results.plot_curves(metric, schedules) if what == 'curves' else results.plot_rates(schedules)
     return next(iter(axes.values())).figure
+
+
+def _picture_path(out, formats):
+    "The file that `out` names. ValueError if no picture can be written there"
+    path = Path(out)
+    if not path.suffix:
+        path = path.parent / f'{path.name.rstrip(".")}.png'
+    if path.suffix[1:].lower() not in formats or path.stem.startswith('.'):
+        raise ValueError(f'out must be the name of a file that ends in one of {sorted(formats)}, got {out!r}')
+    if not path.parent.is_dir() or path.is_dir():
+        raise ValueError(f'out must be a file in a folder that there is, got {out!r}')
+    return path
 
 
 @_command
 def plot(
     results: str,  # Folder that `hyperbolic-compare` has written its tables to
     what: str = 'curves',  # 'curves', 'regret' or 'rates'
-    out: str = '',  # File of the picture; WHAT.png in that folder if empty
+    out: str = '',  # File of the picture, .png if it has no ending; WHAT.png in that folder if empty
     schedules: str = '',  # Names with commas between, all if empty; for regret, those in colour
     metric: str = '',  # The one that was tuned for if empty
     mode: str = '',  # 'min' or 'max', for the regret of another metric
 ):
     "Write one picture of the results"
     with _exit_codes():
+        check_one_of('what', what, ['curves', 'regret', 'rates'])
         import matplotlib
         from hyperbolic_lr.results import Results
 
-        res = Results.load(results)
         matplotlib.use('agg')
+        res = Results.load(results)
         figure = _draw(res, what, _comma_list(schedules) or None, metric or None, mode or None)
-        path = Path(out or Path(results) / what)
-        path = path if path.suffix else path.with_suffix('.png')
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = _picture_path(out or str(Path(results) / f'{what}.png'), figure.canvas.get_supported_filetypes())
         figure.savefig(path, dpi=150)
         print(path)

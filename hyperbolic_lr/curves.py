@@ -9,8 +9,9 @@ from __future__ import annotations  # noqa: F404
 
 from collections.abc import Callable
 from math import inf
-from numbers import Real
+from numbers import Rational, Real
 from typing import TYPE_CHECKING, Any, TypeVar
+from .checks import check_number
 
 # %% auto #0
 __all__ = ['check_lengths', 'hyperbola', 'decay_factor', 'check_rates', 'hyperbolic', 'exp_hyperbolic', 'infimum_for',
@@ -21,17 +22,20 @@ def check_lengths(
     max_iter: float,  # Budget N, the planned length, warm-up included
     upper_bound: float,  # U, at least N
     warmup_epochs: float = 0,  # Length of the warm-up, less than N
-) -> None:
-    "Raise TypeError or ValueError unless 0 <= `warmup_epochs` < `max_iter` <= `upper_bound`, all finite numbers"
-    for name, x in dict(max_iter=max_iter, upper_bound=upper_bound, warmup_epochs=warmup_epochs).items():
-        if not isinstance(x, Real):
-            raise TypeError(f'{name} must be a number, got {x!r}')
-    if not 0 < max_iter < inf:
+) -> tuple[float, float, float]:  # The three, as floats
+    """Raise TypeError or ValueError unless 0 <= `warmup_epochs` < `max_iter` <= `upper_bound`, all finite numbers, and
+    `upper_bound` is at most 1e100 and 1e100 times `max_iter`"""
+    lengths = dict(max_iter=max_iter, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
+    N, U, W = (float(check_number(name, x)) for name, x in lengths.items())
+    if not N > 0:
         raise ValueError(f'max_iter must be positive and finite, got {max_iter}')
-    if not max_iter <= upper_bound < inf:
+    if not N <= U:
         raise ValueError(f'upper_bound must be finite and at least max_iter={max_iter}, got {upper_bound}')
-    if not 0 <= warmup_epochs < max_iter:
+    if not U <= 1e100 * min(N, 1):
+        raise ValueError(f'upper_bound must be at most 1e100, and 1e100 * max_iter={max_iter}, got {upper_bound}')
+    if not 0 <= W < N:
         raise ValueError(f'warmup_epochs must be at least 0 and less than max_iter={max_iter}, got {warmup_epochs}')
+    return N, U, W
 
 # %% ../nbs/api/00_curves.ipynb #25957fe2
 if TYPE_CHECKING:  # not imported when the code runs, which needs neither
@@ -41,17 +45,36 @@ if TYPE_CHECKING:  # not imported when the code runs, which needs neither
 _Numeric = TypeVar('_Numeric', float, 'np.ndarray', 'Tensor')
 
 
+def _is_numeric(x):
+    if not hasattr(x, 'dtype') or isinstance(x, float):
+        return isinstance(x, Real) and not isinstance(x, bool)
+    kind = getattr(x.dtype, 'kind', None)  # NumPy's
+    return kind in 'iuf' if kind else not (getattr(x.dtype, 'is_complex', False) or 'bool' in str(x.dtype))
+
+
 def _check_values(name, x):
-    if not (isinstance(x, Real) or hasattr(x, 'dtype')):
+    if not _is_numeric(x):
         raise TypeError(f'{name} must be a number, an array or a tensor, got {x!r}')
+    if isinstance(x, Rational):
+        check_number(name, x)  # an integer may be too large for a float
+
+
+def _everywhere(condition):
+    return bool(condition.all() if hasattr(condition, 'all') else condition)
+
+
+def _check_position(n):
+    _check_values('n', n)
+    if not _everywhere(n == n):
+        raise ValueError(f'n must not be NaN, got {n}')
 
 
 def _held(n, low, high):
-    return min(max(n, low), high) if isinstance(n, Real) else n.clip(low, high)
+    "`n` between `low` and `high`, as a float or floats: small integer types would overflow"
+    return min(max(n, low), high) * 1.0 if isinstance(n, Real) else (n * 1.0).clip(low, high)
 
 
 def _height(n, N, U):
-    n, N, U = n * 1.0, N * 1.0, U * 1.0  # small integer types would overflow
     return ((N - n) / U * ((U - N) / U + (U - n) / U)) ** 0.5
 
 # %% ../nbs/api/00_curves.ipynb #e76a700f
@@ -61,20 +84,19 @@ def hyperbola(
     upper_bound: float,  # U >= N, in the unit of `n`: where the asymptote reaches zero
 ) -> _Numeric:  # Height between 0 and 1, of `n`'s type and shape
     "Height of the hyperbola with asymptote 1 - n/U and vertex (N, 0), arXiv 2407.15200. ValueError unless 0 < N <= U."
-    check_lengths(max_iter, upper_bound)
-    _check_values('n', n)
-    return _height(_held(n, 0, max_iter), max_iter, upper_bound)
+    N, U, _ = check_lengths(max_iter, upper_bound)
+    _check_position(n)
+    return _height(_held(n, 0, N), N, U)
 
 # %% ../nbs/api/00_curves.ipynb #d0a05646
 def _check_start(start, N):
-    if not isinstance(start, Real):
-        raise TypeError(f'start must be a number, got {start!r}')
-    if not 0 <= start < N:
-        raise ValueError(f'start must be at least 0 and less than max_iter={N}, got {start}')
+    if not 0 <= float(check_number('start', start)) < N:
+        raise ValueError(f'start must be at least 0 and less than max_iter={N:g}, got {start}')
+    return float(start)
 
 
 def _final_factor(N, U):
-    return ((U * 1.0 - N) / U) ** 2 / (1 + _height(0, N, U))
+    return ((U - N) / U) ** 2 / (1 + _height(0.0, N, U))
 
 # %% ../nbs/api/00_curves.ipynb #d1b82b6b
 def decay_factor(
@@ -85,22 +107,14 @@ def decay_factor(
     start_factor: float = 1.0,  # Factor there, from 0 to 1
 ) -> _Numeric:  # Factor between 0 and 1, of `n`'s type and shape
     "Share of the way from the infimum to the peak that is left at `n`. ValueError unless 0 <= `start` < N <= U."
-    check_lengths(max_iter, upper_bound)
-    _check_values('n', n)
-    _check_start(start, max_iter)
-    if not isinstance(start_factor, Real):
-        raise TypeError(f'start_factor must be a number, got {start_factor!r}')
-    if not 0 <= start_factor <= 1:
-        raise ValueError(f'start_factor must be between 0 and 1, got {start_factor}')
-    height = _height(_held(n, start, max_iter), max_iter, upper_bound)
-    final = _final_factor(max_iter, upper_bound)
-    return final + (start_factor - final) * (height / _height(start, max_iter, upper_bound))
+    N, U, _ = check_lengths(max_iter, upper_bound)
+    _check_position(n)
+    begin = _check_start(start, N)
+    check_number('start_factor', start_factor, at_least=0, at_most=1)
+    final = _final_factor(N, U)
+    return final + (start_factor - final) * (_height(_held(n, begin, N), N, U) / _height(begin, N, U))
 
 # %% ../nbs/api/00_curves.ipynb #f8022971
-def _everywhere(condition):
-    return bool(condition.all() if hasattr(condition, 'all') else condition)
-
-
 def check_rates(
     lr: _Numeric | float,  # Peak rate: a number, an array or a tensor
     infimum_lr: _Numeric | float,  # Infimum, likewise
@@ -109,18 +123,18 @@ def check_rates(
     "Raise TypeError or ValueError unless 0 <= `infimum_lr` < `lr` < inf, elementwise, and 0 < `infimum_lr` if `exp`"
     _check_values('lr', lr)
     _check_values('infimum_lr', infimum_lr)
-    if not _everywhere((0 < lr) & (lr < inf)):
+    if not _everywhere((0 < lr * 1.0) & (lr < inf)):
         raise ValueError(f'lr must be positive and finite, got {lr}')
-    if not _everywhere((0 < infimum_lr) if exp else (0 <= infimum_lr)):
+    if not _everywhere((0 < infimum_lr / lr) if exp else (0 <= infimum_lr)):
         raise ValueError(f'infimum_lr must be {"more than" if exp else "at least"} 0, got {infimum_lr}')
     if not _everywhere(infimum_lr < lr):
         raise ValueError(f'infimum_lr must be below lr={lr}, got {infimum_lr}')
 
 # %% ../nbs/api/00_curves.ipynb #38ceb765
 def _warmup_and_decay(n, N, U, W):
-    check_lengths(N, U, W)
-    _check_values('n', n)
-    n = n * 1.0
+    N, U, W = check_lengths(N, U, W)
+    _check_position(n)
+    n = _held(n, 0, N)
     return _held(n, 0, W) / W if W else 1.0, decay_factor(n - W, N - W, U)
 
 
@@ -161,7 +175,7 @@ def _check_rate_below(name, x, lr):
 
 
 def _is_exp(curve):
-    if curve not in (hyperbolic, exp_hyperbolic):
+    if curve is not hyperbolic and curve is not exp_hyperbolic:
         raise ValueError(f'curve must be hyperbolic or exp_hyperbolic, got {curve!r}')
     return curve is exp_hyperbolic
 
@@ -175,10 +189,9 @@ def infimum_for(
     warmup_epochs: float = 0,  # Length of the linear warm-up, in the unit of `max_iter`
 ) -> _Numeric:  # Infimum, shape as broadcast
     "The `infimum_lr` with which `curve` ends at `final_lr`. ValueError if there is none that `curve` allows."
-    check_lengths(max_iter, upper_bound, warmup_epochs)
+    N, U, W = check_lengths(max_iter, upper_bound, warmup_epochs)
     _check_rate_below('final_lr', final_lr, lr)
-    exp, decay_iter = _is_exp(curve), max_iter - warmup_epochs
-    c, h0 = _final_factor(decay_iter, upper_bound), _height(0, decay_iter, upper_bound)
+    exp, c, h0 = _is_exp(curve), _final_factor(N - W, U), _height(0.0, N - W, U)
     infimum = lr * (final_lr / lr) ** (1 / h0) if exp else (final_lr - lr * c) / h0
     if _everywhere(infimum > 0 if exp else infimum >= 0):
         return infimum
@@ -203,10 +216,11 @@ def continuation(
     unless 0 <= `start` < `max_iter` <= `upper_bound` and `start_lr` is between that end and `lr`."""
     exp = _is_exp(curve)
     final = curve(max_iter, lr, infimum_lr, max_iter, upper_bound)
-    _check_start(start, max_iter)
+    N, U, _ = check_lengths(max_iter, upper_bound)
+    begin = _check_start(start, N)
     _check_values('start_lr', start_lr)
     if not _everywhere((final <= start_lr) & (start_lr <= lr)):
         raise ValueError(f'start_lr must be between the final rate {final} and lr={lr}, got {start_lr}')
-    _check_values('n', n)
-    q = hyperbola(_held(n, start, max_iter), max_iter, upper_bound) / hyperbola(start, max_iter, upper_bound)
+    _check_position(n)
+    q = _height(_held(n, begin, N), N, U) / _height(begin, N, U)
     return final * (start_lr / final) ** q if exp else start_lr * q + final * (1 - q)

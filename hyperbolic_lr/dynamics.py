@@ -10,14 +10,15 @@ __all__ = ['CoupledMomentum', 'EffectiveRate']
 # %% ../nbs/api/11_dynamics.ipynb #175ca2e3
 import torch
 from fastai.callback.core import Callback
-from .callback import SchedulerCallback
+from .callback import SchedulerCallback, _record
+from .checks import check_number
 
 # %% ../nbs/api/11_dynamics.ipynb #00c193b1
 class CoupledMomentum(Callback):
     """SGD's momentum follows the rate, 1 - mom proportional to lr^(2/3) (arXiv 2210.16400)
 
-    ValueError for a `peak_lr` or `mom` out of its range and, before the first batch, for any optimizer but SGD with
-    momentum.
+    The momentum of each batch is in `recorder.hps`. TypeError or ValueError for a `peak_lr` or `mom` out of its range
+    and, before the first batch, ValueError for any optimizer but SGD with momentum.
     """
 
     order = SchedulerCallback.order + 1  # after the rate is set
@@ -28,65 +29,91 @@ class CoupledMomentum(Callback):
         peak_lr: float,  # Rate at which the momentum is `mom`
         mom: float = 0.9,  # Momentum at `peak_lr`, between 0 and 1; at higher rates it is lower, down to 0
     ):
-        if not 0 < peak_lr < float('inf'):
-            raise ValueError(f'peak_lr must be positive and finite, got {peak_lr}')
-        if not 0 < mom < 1:
-            raise ValueError(f'mom must be between 0 and 1, got {mom}')
-        self.peak_lr = peak_lr
-        self.mom = mom
+        self.peak_lr = check_number('peak_lr', peak_lr, more_than=0)
+        self.mom = check_number('mom', mom, more_than=0, less_than=1)
+
+    def before_fit(self):
+        self.hps = {}
 
     def before_train(self):
+        if self.hps:
+            return  # a later epoch
         if any('sqr_mom' in h or 'mom' not in h for h in self.opt.hypers):
             raise ValueError(f'CoupledMomentum needs SGD with momentum, got {self.opt.hypers}')
+        self.hps = {'mom': []}
+        _record(self.learn)
 
     def before_batch(self):
         shares = [float(h['lr']) / self.peak_lr for h in self.opt.hypers]
         self.opt.set_hyper('mom', [max(0.0, 1 - (1 - self.mom) * share ** (2 / 3)) for share in shares])
 
+    def after_batch(self):
+        self.hps['mom'].append(self.opt.hypers[-1]['mom'])
+
     def after_fit(self):
-        if self.opt is not None:
-            self.opt.set_hyper('mom', self.mom)
+        if not self.hps:
+            return  # a validation
+        self.opt.set_hyper('mom', self.mom)
+        _record(self.learn)
 
 # %% ../nbs/api/11_dynamics.ipynb #27510c9e
 class EffectiveRate(Callback):
     """Records the effective rate lr/||w||^2 of each weight with two or more dimensions (arXiv 2010.02916)
 
-    After a fit, `effective_lr` has a row for each batch and a column for each weight in `names`, and `lr_wd` the
-    running sum of lr * wd, with a column for each parameter group, frozen or not.
+    For the last fit, or what was trained of it, `effective_lr` has a row for each batch and a column for each weight
+    in `names`, and `lr_wd` the running sum of lr * wd, with a column for each parameter group, frozen or not.
+    ValueError if no batch has been trained.
     """
 
     order = SchedulerCallback.order + 4  # after all callbacks that set rates
     run_valid = False
+    _weights = None
+
+    def __init__(self):
+        self.names = []
+        self._batches = []
 
     def before_fit(self):
         self._weights = None
 
     def before_train(self):
-        if self._weights is not None:
+        if self._weights is not None or hasattr(self.learn, 'lr_finder'):
             return
         group_of = {id(p): i for i, group in enumerate(self.opt.param_lists) for p in group}
         weights = {k: p for k, p in self.learn.model.named_parameters() if p.ndim > 1 and id(p) in group_of}
         self.names = list(weights)
         self._weights = list(weights.values())
         self._group_idxs = [group_of[id(p)] for p in self._weights]
-        self._square_norms = []
-        self._lrs = []
-        self._wds = []
+        self._batches = []
 
     def after_batch(self):
-        if not self._weights:
+        if self._weights is None:
             return
-        self._square_norms.append(torch.stack([w.detach().float().square().sum() for w in self._weights]))
+        norms = [w.detach().float().square().sum() for w in self._weights]
         lrs = [h['lr'] for h in self.opt.hypers]
-        self._lrs.append([lr.clone() if isinstance(lr, torch.Tensor) else lr for lr in lrs])  # tensors are filled anew
-        self._wds.append([h.get('wd', 0) for h in self.opt.hypers])
+        lrs = [lr.clone() if isinstance(lr, torch.Tensor) else lr for lr in lrs]  # tensors are filled anew
+        wds = [h.get('wd', 0) for h in self.opt.hypers]
+        self._batches.append((torch.stack(norms) if norms else torch.zeros(0), lrs, wds))
 
     def after_fit(self):
-        if not self._weights or not self._square_norms:
-            return
-        lrs = torch.tensor([[float(lr) for lr in batch] for batch in self._lrs], dtype=torch.double)
-        wds = torch.tensor(self._wds, dtype=torch.double)
-        self.effective_lr = lrs[:, self._group_idxs] / torch.stack(self._square_norms).cpu().double()
-        self.lr_wd = (lrs * wds).cumsum(0)
         self._weights = None
-        self._square_norms = None
+
+    def _columns(self):
+        "Square norms, rates and weight decays, with a row for each batch"
+        if not self._batches:
+            raise ValueError('EffectiveRate has recorded no batch: it records while a Learner that has it trains')
+        norms, lrs, wds = zip(*self._batches)
+        rates = torch.tensor([[float(lr) for lr in batch] for batch in lrs], dtype=torch.double)
+        return torch.stack(norms).cpu().double(), rates, torch.tensor(wds, dtype=torch.double)
+
+    @property
+    def effective_lr(self) -> torch.Tensor:
+        "lr/||w||^2, (batches, weights)"
+        norms, lrs, _ = self._columns()
+        return lrs[:, self._group_idxs] / norms
+
+    @property
+    def lr_wd(self) -> torch.Tensor:
+        "The running sum of lr * wd, (batches, parameter groups)"
+        _, lrs, wds = self._columns()
+        return (lrs * wds).cumsum(0)

@@ -10,8 +10,8 @@ __all__ = ['TensorLoader']
 # %% ../nbs/api/03_loader.ipynb #85a749c9
 import torch
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 from fastai.data.load import DataLoader
+from .checks import check_whole
 from torch.utils.data import TensorDataset
 
 # %% ../nbs/api/03_loader.ipynb #cb227933
@@ -33,19 +33,25 @@ class TensorLoader(DataLoader):
         device: str | torch.device | None = None,  # Device to move the tensors to; None leaves them where they are
         **kwargs,  # As for fastai's `DataLoader`
     ):
-        if not isinstance(bs, Integral) or bs < 1:
-            raise ValueError(f'bs must be an integer of at least 1, got {bs!r}')
-        if not isinstance(dataset, TensorDataset):
-            _check_tensors(dataset)
-            dataset = TensorDataset(*dataset)
-        super().__init__(dataset, bs=int(bs), shuffle=shuffle, drop_last=drop_last, **{**kwargs, 'num_workers': 0})
+        bs = check_whole('bs', bs)
+        for name, flag in dict(shuffle=shuffle, drop_last=drop_last).items():
+            if flag not in (True, False):
+                raise TypeError(f'{name} must be True or False, got {flag!r}')
+        tensors = dataset.tensors if isinstance(dataset, TensorDataset) else dataset
+        _check_tensors(tensors)
+        dataset = TensorDataset(*tensors)
+        super().__init__(dataset, bs=bs, shuffle=shuffle, drop_last=drop_last, **{**kwargs, 'num_workers': 0})
         self.to(dataset.tensors[0].device if device is None else device)
 
     def to(
         self,
         device: str | torch.device,  # Where the batches are to lie
     ) -> None:
-        "Move the tensors to `device`"
+        "Move the tensors to `device`. ValueError for a name that PyTorch does not know."
+        try:
+            torch.device(device)
+        except (RuntimeError, TypeError) as e:
+            raise ValueError(f'device must be one of PyTorch, got {device!r}: {e}') from None
         self.dataset = TensorDataset(*(tensor.to(device) for tensor in self.dataset.tensors))
         self.device = device
 
@@ -71,5 +77,6 @@ class TensorLoader(DataLoader):
 def _check_tensors(tensors):
     if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(o, torch.Tensor) for o in tensors):
         raise TypeError(f'dataset must be a TensorDataset or a tuple of tensors, got {type(tensors).__name__}')
-    if len({len(o) for o in tensors}) > 1:
-        raise ValueError(f'the tensors must have one length, got {[len(o) for o in tensors]}')
+    if len({o.shape[:1] for o in tensors}) > 1 or not tensors[0].ndim:
+        shapes = [tuple(o.shape) for o in tensors]
+        raise ValueError(f'the tensors of dataset must have one length, got shapes {shapes}')

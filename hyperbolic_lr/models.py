@@ -15,14 +15,21 @@ from .checks import check_whole
 from torch import nn
 
 # %% ../nbs/api/04_models.ipynb #1cf80dda
-def _check_sizes(**sizes: int):
-    for name, x in sizes.items():
-        check_whole(name, x)
+def _check_sizes(**sizes: int) -> list[int]:
+    "Python's ints. TypeError or ValueError unless all are at least 1, and few enough for PyTorch to count."
+    return [check_whole(name, x, at_most=2**31 - 1) for name, x in sizes.items()]
 
 
-def _check_heads(d_model: int, n_heads: int, name: str = 'd_model'):
-    if d_model % n_heads:
-        raise ValueError(f'{name} must be a multiple of n_heads={n_heads}, got {d_model}')
+def _check_heads(name: str, width: int, n_heads: int):
+    if width % n_heads:
+        raise ValueError(f'{name} must be a multiple of n_heads={n_heads}, got {width}')
+
+
+def _check_points(y: torch.Tensor):
+    if not isinstance(y, torch.Tensor) or not y.is_floating_point():
+        raise TypeError(f'y must be a tensor of floats, got {y!r}')
+    if y.ndim != 1 or not len(y) or not (y.is_meta or y.isfinite().all()):
+        raise ValueError(f'y must be points in a row, finite, one or more, got {y}')
 
 # %% ../nbs/api/04_models.ipynb #0de38206
 class Seq2Seq(nn.Module):
@@ -34,7 +41,7 @@ class Seq2Seq(nn.Module):
         hidden: int = 128,  # Width of each layer
         n_layers: int = 3,  # Layers of the encoder, and of the decoder
     ):
-        _check_sizes(horizon=horizon, hidden=hidden, n_layers=n_layers)
+        horizon, hidden, n_layers = _check_sizes(horizon=horizon, hidden=hidden, n_layers=n_layers)
         super().__init__()
         self.horizon = horizon
         self.encoder = nn.LSTM(1, hidden, n_layers, batch_first=True)
@@ -80,7 +87,8 @@ class DeepONet(nn.Module):
         depth: int = 6,  # Hidden layers of the branch, and of the trunk
         n_basis: int = 50,  # Basis functions
     ):
-        _check_sizes(n_sensors=n_sensors, width=width, depth=depth, n_basis=n_basis)
+        _check_points(y)
+        n_sensors, width, depth, n_basis = _check_sizes(n_sensors=n_sensors, width=width, depth=depth, n_basis=n_basis)
         super().__init__()
         self.branch = _mlp(n_sensors, n_basis, width, depth)
         self.trunk = _mlp(1, n_basis, width, depth)
@@ -116,8 +124,13 @@ class TraONet(nn.Module):
         d_ff: int = 512,  # Width of the feed-forward layers
         n_layers: int = 3,  # Layers of the encoder, and of the decoder
     ):
-        _check_sizes(n_sensors=n_sensors, d_model=d_model, n_heads=n_heads, d_ff=d_ff, n_layers=n_layers)
-        _check_heads(d_model, n_heads)
+        _check_points(y)
+        n_sensors, d_model, n_heads, d_ff, n_layers = _check_sizes(
+            n_sensors=n_sensors, d_model=d_model, n_heads=n_heads, d_ff=d_ff, n_layers=n_layers
+        )
+        _check_heads('d_model', d_model, n_heads)
+        if d_model % 2:
+            raise ValueError(f'd_model must be even, for a sine and a cosine each, got {d_model}')
         super().__init__()
         encoder_layer = nn.TransformerEncoderLayer(d_model, n_heads, d_ff, dropout=0.0, batch_first=True)
         self.encoder = nn.TransformerEncoder(encoder_layer, n_layers)
@@ -144,7 +157,7 @@ def simple_cnn(
     hidden: int = 512,  # Of the linear layer
 ) -> nn.Sequential:  # From (batch, 3, 32, 32) to (batch, 10)
     "Three times convolution, ReLU and max-pool, then two linear layers"
-    _check_sizes(width=width, hidden=hidden)
+    width, hidden = _check_sizes(width=width, hidden=hidden)
     layers: list[nn.Module] = []
     for n_in in (3, width, width):
         layers += [nn.Conv2d(n_in, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -182,7 +195,7 @@ def resnet18(
     width: int = 64,  # Channels of the first stage; each next one has twice as many
 ) -> nn.Sequential:  # From (batch, 3, 32, 32) to (batch, 10)
     "ResNet-18 (arXiv 1512.03385) for small images: a 3x3 stem, no max-pool"
-    _check_sizes(width=width)
+    [width] = _check_sizes(width=width)
     blocks = list(_stages(width))  # before the stem: a seed gives the weights of the stored experiments in this order
     stem = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, 10))
@@ -198,8 +211,8 @@ class ViT(nn.Module):
         depth: int = 6,  # Layers
         n_heads: int = 3,  # Attention heads
     ):
-        _check_sizes(patch=patch, width=width, depth=depth, n_heads=n_heads)
-        _check_heads(width, n_heads, 'width')
+        patch, width, depth, n_heads = _check_sizes(patch=patch, width=width, depth=depth, n_heads=n_heads)
+        _check_heads('width', width, n_heads)
         if 32 % patch:
             raise ValueError(f'patch must be a divisor of 32, got {patch}')
         super().__init__()

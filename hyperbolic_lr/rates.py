@@ -10,8 +10,8 @@ from __future__ import annotations  # noqa: F404
 import numpy as np
 import numpy.typing as npt
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, NamedTuple
+from .checks import check_number, check_whole
 
 # %% auto #0
 __all__ = ['rates', 'finite', 'RateDistance', 'rate_distance', 'area_until', 'cumulative_rate', 'decay_rate',
@@ -23,15 +23,19 @@ def rates(
     n: int,  # Steps of the run, at least 1
     lr: float = 1.0,  # Rate that the optimizer starts with
 ) -> np.ndarray:  # (n,), the rate with which each step is taken
-    "The learning rate at every step of a run, without the run. ValueError unless `n` is an integer of at least 1."
+    """The learning rate at every step of a run, without the run. ValueError or TypeError unless `n` is an integer of at
+    least 1, `lr` a number of at least 0, and what `make_scheduler` returns has a `step`."""
     import torch  # here, so that the module needs NumPy only
 
-    if not isinstance(n, Integral) or n < 1:
-        raise ValueError(f'n must be an integer of at least 1, got {n!r}')
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr)
-    scheduler = make_scheduler(optimizer, n)
+    steps = check_whole('n', n)
+    if not callable(make_scheduler):
+        raise TypeError(f'make_scheduler must be a function, got {make_scheduler!r}')
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], check_number('lr', lr, at_least=0))
+    scheduler = make_scheduler(optimizer, steps)
+    if not hasattr(scheduler, 'step'):
+        raise TypeError(f'make_scheduler must return a scheduler, got {scheduler!r}')
     taken = []
-    for _ in range(n):
+    for _ in range(steps):
         taken.append(float(optimizer.param_groups[0]['lr']))
         optimizer.step()
         scheduler.step()
@@ -42,27 +46,30 @@ def finite(
     name: str,  # What the error calls `x`
     x: npt.ArrayLike,  # Sequence of numbers
 ) -> np.ndarray:  # Floats
-    "`x` as an array of floats. ValueError unless it is a sequence of finite numbers, one at least."
-    x = np.asarray(x, dtype=float)
-    if x.ndim != 1 or not len(x):
-        raise ValueError(f'{name} must be a sequence of numbers, got shape {x.shape}')
-    if not np.isfinite(x).all():
-        raise ValueError(f'{name} must be finite, got {x[~np.isfinite(x)][0]}')
-    return x
+    "`x` as an array of floats. ValueError or TypeError unless it is a sequence of finite numbers, one at least."
+    given: Any = x
+    try:
+        values = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as e:
+        raise TypeError(f'{name} must be a sequence of numbers: {e}') from None
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f'{name} must be a sequence of numbers, got shape {values.shape}: {x!r}')
+    if values.dtype.kind not in 'iuf' or (isinstance(x, (list, tuple)) and bool in map(type, x)):
+        values = np.array([check_number(f'{name}[{i}]', o) for i, o in enumerate(given)])
+    values = values.astype(float)
+    if not np.isfinite(values).all():
+        raise ValueError(f'{name} must be finite, got {values[~np.isfinite(values)][0]}')
+    return values
 
 
 def _checked(name, rates):
     r = finite(name, rates)
-    if not ((r >= 0).all() and r.max() > 0):
+    if not ((r >= 0).all() and 0 < r.max() <= 1e100):
         raise ValueError(
-            f'{name} must be at least 0 and not all 0, got a least rate of {r.min()} and a peak of {r.max()}'
+            f'{name} must be at least 0, at most 1e100 and not all 0, '
+            f'got a least rate of {r.min()} and a peak of {r.max()}'
         )
     return r
-
-
-def _check_per_epoch(per_epoch):
-    if not 0 < per_epoch < np.inf:
-        raise ValueError(f'per_epoch must be positive and finite, got {per_epoch}')
 
 # %% ../nbs/api/01_rates.ipynb #9ab8e760
 class RateDistance(NamedTuple):
@@ -92,9 +99,8 @@ def area_until(
     """Area under rate/peak up to the first sample after the peak at or below `level` of it, or to the end. ValueError
     for rates that are negative, not finite, or all zero."""
     r = _checked('rates', rates)
-    _check_per_epoch(per_epoch)
-    if not 0 < level < 1:
-        raise ValueError(f'level must be between 0 and 1, got {level}')
+    check_number('per_epoch', per_epoch, more_than=0)
+    check_number('level', level, more_than=0, less_than=1)
     r, top = r / r.max(), r.argmax()
     low = r[top:] <= level * (1 + 1e-12)  # a rounding error should not cost a sample
     end = top + low.argmax() if low.any() else len(r)
@@ -106,7 +112,7 @@ def cumulative_rate(
     per_epoch: float = 1,  # Samples per epoch
 ) -> np.ndarray:  # As long as `rates`, in rate x epochs
     "Sum of the rates up to the end of each sample. ValueError for rates that are negative, not finite, or all zero."
-    _check_per_epoch(per_epoch)
+    check_number('per_epoch', per_epoch, more_than=0)
     return _checked('rates', rates).cumsum() / per_epoch
 
 
@@ -117,7 +123,7 @@ def decay_rate(
     """-d log(rate)/dn from each sample to the next: infinite where the rate falls to zero, NaN where it stays there.
     ValueError for rates that are fewer than two, negative, not finite, or all zero."""
     r = _checked('rates', rates)
-    _check_per_epoch(per_epoch)
+    check_number('per_epoch', per_epoch, more_than=0)
     if len(r) < 2:
         raise ValueError(f'rates must be at least two for a decay, got {r.tolist()}')
     with np.errstate(divide='ignore', invalid='ignore'):
@@ -130,7 +136,9 @@ def last_iterate_bound(
     """a and b of the bound D² a/γ + G² b γ of the last iterate's excess loss under the rates γ `rates` (arXiv
     2310.07831). ValueError for rates that are negative, not finite, or all zero."""
     r = np.trim_zeros(_checked('rates', rates), 'b')  # a step of length zero changes nothing
+    peak = r.max()
+    r = r / peak  # squares of tiny rates would be zero
     left, squares = (x[::-1].cumsum()[::-1] for x in (r, r**2))  # from each step to the end
-    a = 1 / (2 * left[0])
-    b = (squares[0] / left[0] + (r[:-1] / left[1:] * squares[:-1] / left[:-1]).sum()) / 2
+    a = 1 / (2 * left[0]) / peak
+    b = (squares[0] / left[0] + (r[:-1] / left[1:] * squares[:-1] / left[:-1]).sum()) / 2 * peak
     return a.item(), b.item()

@@ -190,8 +190,8 @@ class Results:
         mode: str | None = None,  # 'min' or 'max'; needed for another metric
         confidence: float = 0.95,  # Of the interval of the lead
     ) -> str:  # A few sentences
-        """Which schedule is best at the largest budget without tuning again, whether the runs tell it from the next, and
-        what stands behind it. ValueError as `table`."""
+        """Which schedule is best at the largest budget without tuning again, whether the runs tell it from the next,
+        and what stands behind it. ValueError as `table`."""
         metric, mode = self.asked(metric, mode)
         ends, top = _tried_ends(self, self.frozen, metric), max(self.settings['budgets'])
         wide = ends[ends['budget'] == top].pivot(index='schedule', columns='seed', values='value')

@@ -36,16 +36,23 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from typing import Any
 from .adas import AdaS, layer_groups
 from .callback import SchedulerCallback
+from .checks import check_number, check_one_of, check_whole
 from .rates import rates
 from .style import paper_names
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
 
 # %% ../nbs/api/13_rivals.ipynb #377128bf
+_kinds = dict(name=str, source=str, reference=str, space=dict, horizon=bool, shown=dict, style=dict | None)
+
+
 @dataclass(frozen=True)
 class Rival:
-    "A way to set the learning rate: a schedule, an optimizer or both, with the space in which it is tuned"
+    """A way to set the learning rate: a schedule, an optimizer or both, with the space in which it is tuned.
+
+    TypeError for a field of another type, ValueError for a `space` without 'lr'."""
 
     name: str  # Short name
     source: str  # Where the code comes from
@@ -60,50 +67,76 @@ class Rival:
     shown: dict = field(default_factory=dict)  # Numbers, by parameter, with which pictures draw it at any budget
     style: dict | None = None  # Its color and linestyle in pictures; None takes `schedule_style` of its name
 
+    def __post_init__(self):
+        for field_name, kind in _kinds.items():
+            if not isinstance(getattr(self, field_name), kind):
+                raise TypeError(f'{field_name} must be of type {kind}, got {getattr(self, field_name)!r}')
+        for field_name in 'scheduler', 'opt_func', 'callbacks', 'splitter':
+            value = getattr(self, field_name)
+            if value is not None and not callable(value):
+                raise TypeError(f'{field_name} must be a function or None, got {value!r}')
+        check_number('lr_exponent', self.lr_exponent)
+        strange = {k: d for k, d in self.space.items() if not isinstance(k, str) or not isinstance(d, BaseDistribution)}
+        if strange:
+            raise TypeError(f'space must hold Optuna distributions by name, got {strange}')
+        if 'lr' not in self.space:
+            raise ValueError(f"space must hold the peak rate 'lr', got {list(self.space)}")
+
     def fit(
         self,
         learn: Learner,  # A fresh fastai Learner
-        n_epoch: int,  # Epochs to train
+        n_epoch: int,  # Epochs to train, at least 1
         tuned_at: int | None = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
         by: str = 'batch',  # When the rate changes: every 'batch' or every 'epoch'
         cbs: Callback | Sequence[Callback] | None = None,  # More callbacks
         **params: float,  # A value for each name in `space`
     ) -> None:
-        """Train `learn` under it.
-
-        ValueError, before anything changes: `params` not those of `space`, `tuned_at` not positive, another `by`."""
-        if by not in ('batch', 'epoch'):
-            raise ValueError(f"by must be 'batch' or 'epoch', got {by!r}")
+        "Train `learn` under it. TypeError or ValueError for a bad argument, before anything changes."
+        if not isinstance(learn, Learner):
+            raise TypeError(f'learn must be a fastai Learner, got {learn!r}')
+        check_one_of('by', by, ('batch', 'epoch'))
+        n_epoch = check_whole('n_epoch', n_epoch)
         lr = self._peak_rate(n_epoch, tuned_at, params)
+        own = [SchedulerCallback(partial(self._make_scheduler, n_epoch, params), by)] if self.scheduler else []
+        if self.callbacks:
+            own += self.callbacks(**params)
         if self.splitter:
             learn.splitter = self.splitter
         if self.opt_func:
             learn.opt_func, learn.opt = self.opt_func, None
-        own = [SchedulerCallback(partial(self._make_scheduler, n_epoch, params), by)] if self.scheduler else []
-        if self.callbacks:
-            own += self.callbacks(**params)
-        learn.fit(n_epoch, float(lr), cbs=[*own, *listify(cbs)])
+        learn.fit(n_epoch, lr, cbs=[*own, *listify(cbs)])
 
     def rates(
         self,
-        n_epoch: int,  # Epochs of the fit
-        steps_per_epoch: int,  # Batches in an epoch; 1 gives the curve of `by='epoch'`
+        n_epoch: int,  # Epochs of the fit, at least 1
+        steps_per_epoch: int,  # Batches in an epoch, at least 1, which gives the curve of `by='epoch'`
         tuned_at: int | None = None,  # Epochs at which `lr` was tuned; None is `n_epoch`
         **params: float,  # A value for each name in `space`
     ) -> np.ndarray:  # One rate per step
-        "The learning rate at every step of a fit, without the fit. ValueError if `params` are not those of `space`."
-        lr, n = float(self._peak_rate(n_epoch, tuned_at, params)), n_epoch * steps_per_epoch
+        "The learning rate at every step of a fit, without the fit. TypeError or ValueError for a bad argument."
+        n_epoch = check_whole('n_epoch', n_epoch)
+        n = n_epoch * check_whole('steps_per_epoch', steps_per_epoch)
+        lr = self._peak_rate(n_epoch, tuned_at, params)
         if self.scheduler is None:
             return np.full(n, lr)
         return rates(partial(self._make_scheduler, n_epoch, params), n, lr)
 
-    def _peak_rate(self, n_epoch, tuned_at, params):
-        "Takes 'lr' out of `params`, and scales it from `tuned_at` to `n_epoch`"
+    def _check_params(self, params):
         if params.keys() != self.space.keys():
             raise ValueError(f'{self.name} takes the parameters {list(self.space)}, got {list(params)}')
-        if tuned_at is not None and not tuned_at > 0:
-            raise ValueError(f'tuned_at must be more than 0 epochs, got {tuned_at}')
-        return params.pop('lr') * (n_epoch / (tuned_at or n_epoch)) ** self.lr_exponent
+        for name, value in params.items():
+            d = self.space[name]
+            if not isinstance(d, CategoricalDistribution):
+                check_number(name, value, at_least=min(d.low, 0))
+            elif value not in d.choices:
+                raise ValueError(f'{name} must be one of {d.choices}, got {value!r}')
+        check_number('lr', params['lr'], more_than=0)
+
+    def _peak_rate(self, n_epoch, tuned_at, params):
+        "Takes 'lr' out of `params`, and scales it from `tuned_at` to `n_epoch`"
+        self._check_params(params)
+        tuned_at = n_epoch if tuned_at is None else check_whole('tuned_at', tuned_at)
+        return float(params.pop('lr') * (n_epoch / tuned_at) ** self.lr_exponent)
 
     def _make_scheduler(self, n_epoch, params, opt, n_steps):
         return self.scheduler(opt, n_steps, n_epoch, **params)
@@ -136,11 +169,15 @@ def _one_cycle(opt, n, n_epoch, pct_start):
     return OneCycleLR(opt, peaks, n, pct_start=rise, cycle_momentum=False)
 
 
+def _halved(cycle):
+    return 0.5 ** (cycle - 1)  # becomes 0 in the end, where CyclicLR's own 'triangular2' overflows
+
+
 def _cyclic(opt, n, n_epoch, half, base_ratio):
     peaks = [g['lr'] for g in opt.param_groups]
     bases = [o * base_ratio for o in peaks]
     steps_up = max(round(half * n / n_epoch), 1)
-    return CyclicLR(opt, bases, peaks, steps_up, mode='triangular2', cycle_momentum=False)
+    return CyclicLR(opt, bases, peaks, steps_up, scale_fn=_halved, cycle_momentum=False)
 
 
 def _hyperbolic(opt, n, n_epoch, upper_bound, infimum_lr):
@@ -194,62 +231,75 @@ def _rex(opt, n, n_epoch):
 
 # %% ../nbs/api/13_rivals.ipynb #bd5f98af
 class AverageWeights(Callback):
-    "Validates with an exponential moving average of weights and buffers, and leaves it in the model after the fit"
+    """Validates with an exponential moving average of weights and buffers, and leaves it in the model after the fit
+
+    TypeError or ValueError unless `half_life` is a positive number."""
 
     order = SchedulerCallback.order + 9  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
     run_valid = False
+    _stateattrs = ('_average',)  # is not pickled
+    _average, _swapped = None, False
 
     def __init__(
         self,
         half_life: float,  # Epochs after which a weight counts half
     ):
-        self.half_life = half_life
+        self.half_life = check_number('half_life', half_life, more_than=0)
 
     def before_fit(self):
         self._average, self._swapped = None, False
 
     def before_train(self):
-        if self._average is not None:
-            return
+        if self._average is not None or hasattr(self.learn, 'lr_finder'):
+            return  # a later epoch, or no fit
         decay = 0.5 ** (1 / (self.half_life * len(self.dls.train)))
         self._average = AveragedModel(self.learn.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     def after_step(self):
-        self._average.update_parameters(self.learn.model)
+        if self._average is not None:
+            self._average.update_parameters(self.learn.model)
 
     def before_validate(self):
-        self._swap_weights()
+        self._swap_weights(True)
 
     def after_validate(self):
-        self._swap_weights()
+        self._swap_weights(False)
 
-    def _swap_weights(self):
-        if self._average is None:
-            return  # a validation without training
+    def _swap_weights(self, averaged):
+        "Have the mean in the model, or the weights in training. Nothing happens in a validation without training"
+        if self._average is None or self._swapped == averaged:
+            return
         trained = {k: v.clone() for k, v in self.learn.model.state_dict().items()}
         self.learn.model.load_state_dict(self._average.module.state_dict())
         self._average.module.load_state_dict(trained)
-        self._swapped = not self._swapped
+        self._swapped = averaged
 
     def after_fit(self):
-        if self._average is not None and not self._swapped:
-            self.learn.model.load_state_dict(self._average.module.state_dict())
-        self._average = None
+        self._swap_weights(True)
+        self._average, self._swapped = None, False
 
 
 class ScheduleFree(Callback):
-    "Lets a Schedule-Free optimizer validate with the average of its weights, which stays in the model after the fit"
+    """Lets a Schedule-Free optimizer validate with the average of its weights, which stays in the model after the fit
+
+    TypeError before the first batch for another optimizer."""
 
     order = AverageWeights.order
 
     def before_train(self):
+        if not hasattr(getattr(self.opt, 'opt', None), 'train'):
+            raise TypeError(f'ScheduleFree needs a Schedule-Free optimizer in an OptimWrapper, got {self.opt!r}')
         self.opt.opt.train()
 
     def before_validate(self):
-        self.opt.opt.eval()
+        self._show_average()
 
     def after_fit(self):
-        self.opt.opt.eval()
+        self._show_average()
+
+    def _show_average(self):
+        if hasattr(getattr(self.opt, 'opt', None), 'eval'):  # else no optimizer has been made yet
+            self.opt.opt.eval()
 
 
 def _average_callbacks(half_life):
@@ -517,9 +567,8 @@ def _optimizers():
 def rivals(
     longest: float,  # The longest run in mind, in epochs
 ) -> dict[str, Rival]:  # By name
-    "The schedules and optimizers to compare, hyperbolic ones too. ValueError unless `longest` is positive and finite."
-    if not 0 < longest < float('inf'):
-        raise ValueError(f'longest must be positive and finite, in epochs, got {longest}')
+    "The schedules and optimizers to compare, hyperbolic ones too. TypeError or ValueError for a bad `longest`."
+    check_number('longest', longest, more_than=0, at_most=1e9)
     known = [
         *_decays_of_the_paper(),
         *_decays_of_torch(longest),
@@ -536,7 +585,7 @@ def rivals(
 # %% ../nbs/api/13_rivals.ipynb #1dd712b0
 def range_text(
     name: str,  # Of a parameter
-    d: BaseDistribution,  # Optuna's distribution of it
+    d: Any,  # Optuna's distribution of it
 ) -> str:  # Such as 'lr 0.0003 to 0.1, log'
     "The range in which a parameter is searched, in words"
     if isinstance(d, CategoricalDistribution):
@@ -550,7 +599,9 @@ def range_text(
 def registry(
     longest: float,  # The longest run in mind, in epochs
 ) -> pd.DataFrame:  # One row per rival, by name
-    "What `rivals(longest)` holds: source, reference, parameters with their ranges, and whether it needs the horizon"
+    """What `rivals(longest)` holds: source, reference, parameters with their ranges, and whether it needs the horizon.
+
+    TypeError or ValueError for a bad `longest`."""
     rows = {
         o.name: dict(
             source=o.source,
@@ -568,7 +619,7 @@ def paper_schedules(
 ) -> dict[str, Rival]:  # By the paper's names: N (none), P (polynomial), C (cosine), E (exponential), H and EH
     """The schedules that arXiv 2407.15200 compares, with the space that it searches, its lengths scaled to `longest`.
 
-    ValueError unless `longest` is positive and finite."""
+    TypeError or ValueError for a bad `longest`."""
     known = rivals(longest)
     own = {'lr': _log_range(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
 

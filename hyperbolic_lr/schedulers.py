@@ -8,18 +8,52 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/schedulers.html.md"""
 __all__ = ['HyperbolicLR', 'ExpHyperbolicLR']
 
 # %% ../nbs/api/05_schedulers.ipynb #150c920d
+import torch
+import warnings
 from collections.abc import Sequence
-from math import sqrt
-from numbers import Integral, Real
+from math import inf, sqrt
+from numbers import Real
+from sys import float_info
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from typing import Any
+from .checks import check_number, check_whole
 from .curves import check_lengths, check_rates, decay_factor, hyperbola
 
 # %% ../nbs/api/05_schedulers.ipynb #43656cc9
 def _plain(x):
     "`x` as an int if it is whole, else as a float"
     return int(x) if x == int(x) else float(x)
+
+
+def _check_steps(max_iter, upper_bound, warmup_epochs):
+    check_lengths(max_iter, upper_bound, warmup_epochs)
+    if max_iter < 1:
+        raise ValueError(f'max_iter must be at least 1, got {max_iter}')
+
+
+def _checked_peak(i, group):
+    "The peak rate of a parameter group as a float"
+    for lr in group['lr'], group.get('initial_lr', group['lr']):
+        if isinstance(lr, Tensor) and lr.is_floating_point() and lr.numel() == 1:
+            lr = lr.item()
+        check_number(f'parameter group {i}: lr', lr, at_least=0)
+    return float(lr)
+
+
+def _checked_infima(infima, peaks, exp, first=0):
+    "The infima of parameter groups as floats"
+    for i, (infimum, peak) in enumerate(zip(infima, peaks), first):
+        try:
+            check_rates(peak or float_info.max, infimum, exp=exp and peak > 0)
+        except (TypeError, ValueError) as e:
+            raise type(e)(f'parameter group {i}: {e}') from None
+    return [float(o) for o in infima]
+
+
+def _check_ratio(infimum_ratio, exp):
+    check_number('infimum_ratio', infimum_ratio, less_than=1, **{'more_than' if exp else 'at_least': 0})
 
 
 def _infimum_per_group(infimum_lr, n):
@@ -33,39 +67,19 @@ def _infimum_per_group(infimum_lr, n):
         raise ValueError(f'infimum_lr has {len(infimum_lr)} values for {n} parameter groups: {infimum_lr}')
     return infimum_lr
 
-
-def _check_group(i, group, infimum, exp):
-    try:
-        check_rates(float(group.get('initial_lr', group['lr'])), infimum, exp=exp)
-    except (TypeError, ValueError) as e:
-        raise type(e)(f'parameter group {i}: {e}') from None
-
-
-def _check_steps(max_iter, upper_bound, warmup_epochs, last_epoch):
-    check_lengths(max_iter, upper_bound, warmup_epochs)
-    if max_iter < 1:
-        raise ValueError(f'max_iter must be at least 1, got {max_iter}')
-    if not isinstance(last_epoch, Integral):
-        raise TypeError(f'last_epoch must be an integer, got {last_epoch!r}')
-    if last_epoch < -1:
-        raise ValueError(f'last_epoch must be at least -1, got {last_epoch}')
-
-
-def _check_optimizer(optimizer, infima, last_epoch, exp):
-    for i, (group, infimum) in enumerate(zip(optimizer.param_groups, infima)):
-        if last_epoch > -1 and 'initial_lr' not in group:
-            raise ValueError(
-                f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': "
-                "load the optimizer's state first"
-            )
-        _check_group(i, group, infimum, exp)
-
 # %% ../nbs/api/05_schedulers.ipynb #aa34dc70
-def _set_group_lr(group, lr):
-    if isinstance(group['lr'], Tensor):
-        group['lr'].fill_(lr)
-    else:
-        group['lr'] = lr
+_names_elsewhere = {
+    'max_iter': 'T_max total_steps total_iters num_training_steps t_initial',
+    'infimum_lr': 'eta_min min_lr lr_min',
+    'infimum_ratio': 'min_lr_ratio min_lr_rate eta_min_ratio',
+    'warmup_epochs': 'warmup_steps num_warmup_steps warmup_iters warmup_t',
+}
+_meant_by = {other: name for name, others in _names_elsewhere.items() for other in others.split()}
+
+
+def _like(lr, rate):
+    "`rate` as a new tensor if `lr` is one"
+    return torch.full_like(lr, rate) if isinstance(lr, Tensor) else rate
 
 
 class _Decay(LRScheduler):
@@ -76,6 +90,14 @@ class _Decay(LRScheduler):
     upper_bound: float
     warmup_epochs: float
     infimum_lr: list[float]
+    infimum_ratio: float | None
+    _notes: dict[int, dict[str, Any]]  # Of a group with a tensor rate: the number behind it, and when that was written
+
+    def __new__(cls, *args, **kwargs):
+        strange = kwargs.keys() & _meant_by.keys() if cls.__init__ is HyperbolicLR.__init__ else ()
+        for name in strange:
+            raise TypeError(f'{cls.__name__} has no argument {name}, use {_meant_by[name]}')
+        return super().__new__(cls)
 
     def _set_curve(self, start=0, start_factor=1.0):
         W, U, N = self.warmup_epochs, self.upper_bound, self.max_iter - self.warmup_epochs
@@ -83,36 +105,99 @@ class _Decay(LRScheduler):
         slope = (start_factor - floor) / (U * hyperbola(start, N, U)) if start else 1 / U
         self._start, self._start_factor = start, start_factor
         self._mirror = 2 * U - N + W
-        self._slope = max(
-            slope, 1e-300
-        )  # zero where nothing is left to decay: then the offset is huge, and the ratio 1
+        self._slope = max(slope, 1e-300)  # zero where nothing is left to decay: the offset is huge then, the ratio 1
         self._offset = floor / self._slope
+        self._set_groups()
+
+    def _set_groups(self):
+        groups = list(zip(self.base_lrs, self.infimum_lr))
+        self._lows = [low if lr else 0.0 for lr, low in groups]
+        self._shares = [low / lr if lr else 1.0 for lr, low in groups]
+        tensors = any(isinstance(group['lr'], Tensor) for group in self.optimizer.param_groups)
+        self._first = inf if tensors else self.warmup_epochs + 1  # of the steps that need nothing but the recursion
 
     def _factor(self, t):
         W, N, U = self.warmup_epochs, self.max_iter, self.upper_bound
-        return t / W if t < W else decay_factor(t - W, N - W, U, self._start, self._start_factor)
+        return max(t, 0) / W if t < W else decay_factor(t - W, N - W, U, self._start, self._start_factor)
 
     def _rates_at(self, t):
         "Closed form: the rate of each group at step `t`"
         raise NotImplementedError
 
+    def _decayed(self, groups):
+        "Recursion: the next rates from those of `groups`, within the decay"
+        raise NotImplementedError
+
     def _get_closed_form_lr(self):
         self._adopt_new_groups()  # SequentialLR jumps to the first step at its milestone without `step()`
-        return self._rates_at(self.last_epoch)
+        return self._noted(self._groups_with_numbers(), self._rates_at(self.last_epoch))
 
-    def _lr_outside_decay(self):
-        "The present rates times what the closed form changes: first step, warm-up, past the end"
-        t, groups = self.last_epoch, self.optimizer.param_groups
+    def get_lr(self) -> list[float | Tensor]:
+        "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
+        if self._get_lr_called_within_step and self._first <= self.last_epoch <= self.max_iter:
+            return self._decayed(self.optimizer.param_groups)
+        groups = self._groups_with_numbers()
+        rates = self._next_rates(groups)
+        if self._get_lr_called_within_step:
+            return self._noted(groups, rates)
+        warnings.warn('to get the present rates use `get_last_lr()`, `get_lr()` is for `step()`', stacklevel=2)
+        return [_like(group['lr'], rate) for group, rate in zip(self.optimizer.param_groups, rates)]
+
+    def _next_rates(self, groups):
+        "Recursion everywhere: in the first step and the warm-up too, and past the end"
+        t = self.last_epoch
         if t == 0 and not self.warmup_epochs:
-            return [g['lr'] for g in groups]
+            return [group['lr'] for group in groups]
+        if self.warmup_epochs + 1 <= t <= self.max_iter:
+            return self._decayed(groups)
         now, before = self._rates_at(t), self._rates_at(t - 1) if t else self.base_lrs
         return [g['lr'] * (new / old) if old else g['lr'] + new for g, new, old in zip(groups, now, before)]
+
+    def _groups_with_numbers(self):
+        "The groups; in place of one with a tensor rate, a note of the number behind it"
+        groups, notes = [], self._notes
+        for i, group in enumerate(self.optimizer.param_groups):
+            lr = group['lr']
+            if isinstance(lr, Tensor):
+                group = notes.get(i)
+                if group is None or lr is not group['tensor'] or lr._version != group['writes']:
+                    group = notes[i] = self._note_of(lr, group)
+            groups.append(group)
+        return groups
+
+    def _note_of(self, lr, before):
+        "A note of a tensor rate: of the number `before`, if that is what the tensor still holds"
+        number = lr.item()
+        if before and number == torch.tensor(before['lr'], dtype=lr.dtype).item():
+            number = before['lr']
+        return {'lr': number, 'tensor': lr, 'writes': lr._version}
+
+    def _noted(self, groups, rates):
+        "`rates`, which PyTorch is about to write: one write more to each tensor"
+        if self._get_lr_called_within_step:
+            for group, rate in zip(groups, rates):
+                if 'writes' in group:
+                    group['lr'] = rate
+                    group['writes'] += 1
+        return rates
+
+    def _write(self, rates, first=0):
+        "Give the groups from `first` on these rates"
+        for i, (group, rate) in enumerate(zip(self.optimizer.param_groups[first:], rates), first):
+            if isinstance(group['lr'], Tensor):
+                group['lr'].fill_(rate)
+                self._notes[i] = {'lr': rate, 'tensor': group['lr'], 'writes': group['lr']._version}
+            else:
+                group['lr'] = rate
 
     def step(
         self,
         epoch: int | None = None,  # Go to this step instead of the next, as PyTorch's schedulers do (deprecated there)
     ) -> None:
-        "Take in parameter groups that were added, and set the next rates. ValueError if a new group is refused."
+        """Take in parameter groups that were added, and set the next rates. ValueError or TypeError, before anything is
+        changed, for a new group or an `epoch` that is refused."""
+        if epoch is not None:
+            epoch = _plain(check_number('epoch', epoch, at_least=0))
         if len(self.optimizer.param_groups) > len(self.base_lrs):
             self._adopt_new_groups()
         LRScheduler.step(self, epoch)  # no class stands between, and super() would take time in every step
@@ -120,18 +205,17 @@ class _Decay(LRScheduler):
     def _adopt_new_groups(self):
         known = len(self.base_lrs)
         new = self.optimizer.param_groups[known:]
-        if new and len(set(self.infimum_lr)) > 1:
+        if new and self.infimum_ratio is None and len(set(self.infimum_lr)) > 1:
             raise ValueError(
                 f'a parameter group was added, and infimum_lr={self.infimum_lr} has none for it: build a new scheduler'
             )
-        for i, group in enumerate(new, known):
-            _check_group(i, group, self.infimum_lr[0], self._exp)
-        for group in new:
-            self.base_lrs.append(float(group.setdefault('initial_lr', float(group['lr']))))
-            self.infimum_lr.append(self.infimum_lr[0])
-        rates = self._rates_at(max(self.last_epoch, 0))  # -1 in a SequentialLR before its milestone
-        for group, now, peak in zip(new, rates[known:], self.base_lrs[known:]):
-            _set_group_lr(group, group['lr'] * (now / peak))
+        peaks = [_checked_peak(i, group) for i, group in enumerate(new, known)]
+        infima = [self.infimum_lr[0] if self.infimum_ratio is None else lr * self.infimum_ratio for lr in peaks]
+        self.infimum_lr = [*self.infimum_lr, *_checked_infima(infima, peaks, self._exp, known)]
+        self.base_lrs = [*self.base_lrs, *(group.setdefault('initial_lr', lr) for group, lr in zip(new, peaks))]
+        self._set_groups()
+        rates = self._rates_at(max(self.last_epoch, 0))[known:]  # -1 in a SequentialLR before its milestone
+        self._write([float(g['lr']) * (now / lr) if lr else 0.0 for g, now, lr in zip(new, rates, peaks)], known)
 
     def extend(
         self,
@@ -150,59 +234,105 @@ class _Decay(LRScheduler):
 
     def __repr__(self):
         infimum = self.infimum_lr[0] if len(set(self.infimum_lr)) == 1 else self.infimum_lr
+        low = f'infimum_lr={infimum}' if self.infimum_ratio is None else f'infimum_ratio={self.infimum_ratio}'
         return (
-            f'{type(self).__name__}(upper_bound={self.upper_bound}, max_iter={self.max_iter}, infimum_lr={infimum}, '
+            f'{type(self).__name__}(upper_bound={self.upper_bound}, max_iter={self.max_iter}, {low}, '
             f'warmup_epochs={self.warmup_epochs}, last_epoch={self.last_epoch})'
         )
 
 # %% ../nbs/api/05_schedulers.ipynb #195e937a
-def _is_numeric(x):
-    return all(isinstance(o, Real) for o in x) if isinstance(x, list) else isinstance(x, Real)
-
-
 class _Resumable(_Decay):
     "A scheduler that is saved as plain numbers, and whose loading restores the optimizer's rates"
 
-    _computed = ('_mirror', '_slope', '_offset')  # by _set_curve; not saved
-    _saved = (
-        'exp max_iter upper_bound warmup_epochs infimum_lr base_lrs last_epoch _start _start_factor '
-        '_last_lr optimizer_lr'
-    ).split()
+    _computed = '_mirror _slope _offset _lows _shares _first _notes'.split()  # not saved
+    _lengths = 'upper_bound max_iter warmup_epochs'.split()
+    _lists = 'infimum_lr base_lrs _last_lr optimizer_lr'.split()
+    _saved = [*_lengths, *_lists, 'exp', 'last_epoch', '_start', '_start_factor']
+    _flags = '_get_lr_called_within_step _is_initial verbose'.split()  # of PyTorch, in some of its versions
 
     def state_dict(self) -> dict:
         "The state as a dict of ints, floats and lists, with the optimizer's present rates as `optimizer_lr`"
         state = {k: v for k, v in super().state_dict().items() if k not in self._computed}
         state |= {k: list(v) for k, v in state.items() if isinstance(v, list)}
-        rates = [float(g['lr']) for g in self.optimizer.param_groups]
-        return state | dict(exp=int(self._exp), _last_lr=[float(o) for o in self._last_lr], optimizer_lr=rates)
+        if self.infimum_ratio is None:
+            del state['infimum_ratio']
+        return state | dict(
+            exp=int(self._exp),
+            last_epoch=_plain(max(self.last_epoch, -1)),  # a SequentialLR within another one leaves it lower
+            _last_lr=[float(o) for o in self._last_lr],
+            optimizer_lr=[float(group['lr']) for group in self._groups_with_numbers()],
+        )
 
     def load_state_dict(
         self,
         state_dict: dict,  # What `state_dict()` of the same class returned, for as many parameter groups
     ) -> None:
-        "Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another state."
-        self._check_state(state_dict)
-        state = {k: list(v) if isinstance(v, list) else v for k, v in state_dict.items() if k != 'exp'}
-        rates = state.pop('optimizer_lr')
+        """Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another
+        state. Warns of lengths that differ from those of this scheduler."""
+        state = self._checked_state(state_dict)
+        for name in self._lengths:
+            if state[name] != getattr(self, name):
+                warnings.warn(
+                    f'{name} is now {state[name]} as in the state, no longer {getattr(self, name)}', stacklevel=2
+                )
+        rates, last = state.pop('optimizer_lr'), state.pop('_last_lr')
         self.__dict__.update(state)
         self._set_curve(self._start, self._start_factor)
-        for group, lr in zip(self.optimizer.param_groups, rates):
-            _set_group_lr(group, lr)
+        self._write(rates)
+        self._last_lr = [_like(group['lr'], lr) for group, lr in zip(self.optimizer.param_groups, last)]
 
-    def _check_state(self, state):
-        name, groups = type(self).__name__, len(self.optimizer.param_groups)
+    def _checked_state(self, state):
+        "What to take over from `state`"
+        name = type(self).__name__
+        if not isinstance(state, dict):
+            raise TypeError(f'state_dict must be a dict, got {state!r}')
         if missing := [k for k in self._saved if k not in state]:
             raise ValueError(f'this is no state of {name}, it lacks {missing}')
-        if wrong := {k: state[k] for k in self._saved if not _is_numeric(state[k])}:
-            raise ValueError(f'this is no state of {name}, these should be numbers: {wrong}')
-        if state['exp'] != self._exp:
-            other = 'ExpHyperbolicLR' if state['exp'] else 'HyperbolicLR'
-            raise ValueError(f'the state is one of {other}, not of {name}')
-        n, infima, rates = len(state['optimizer_lr']), state['infimum_lr'], state['base_lrs']
-        if n != groups:
-            raise ValueError(f'the state has {n} parameter groups, the optimizer has {groups}')
-        if not len(infima) == len(rates) <= n:
-            raise ValueError(f'the state has {n} parameter groups, but infimum_lr={infima} and base_lrs={rates}')
+        known = {*self._saved, *vars(self), *self._flags} - {'optimizer', *self._computed}
+        if strange := [k for k in state if k not in known]:
+            raise ValueError(f'this is no state of {name}, it has {strange}')
+        try:
+            return self._checked_values(state)
+        except (TypeError, ValueError) as e:
+            raise ValueError(f'this is no state of {name}: {e}') from None
+
+    def _checked_values(self, state):
+        exp, start = check_whole('exp', state['exp'], 0, 1), state['_start']
+        if exp != self._exp:
+            raise ValueError(f'it is one of {"ExpHyperbolicLR" if exp else "HyperbolicLR"}')
+        upper_bound, max_iter, warmup = lengths = [state[k] for k in self._lengths]
+        _check_steps(max_iter, upper_bound, warmup)
+        check_number('last_epoch', state['last_epoch'], at_least=-1 if state['last_epoch'] == -1 else 0)
+        check_number('_start', start, at_least=0, less_than=max_iter - warmup)
+        floor = decay_factor(max_iter, max_iter - warmup, upper_bound) * (1 - 1e-12) if start else 1
+        check_number('_start_factor', state['_start_factor'], at_least=floor, at_most=1)
+        if (ratio := state.get('infimum_ratio')) is not None:
+            _check_ratio(ratio, exp)
+        steps = check_whole('_step_count', state.get('_step_count', 1), 0)
+        plain = dict(zip(self._lengths, map(_plain, lengths))) | self._checked_lists(state, exp)
+        plain |= {k: _plain(state[k]) for k in ('last_epoch', '_start')}
+        dropped = {k: v for k, v in state.items() if k not in ('exp', *self._flags)}
+        return (
+            dropped | plain | dict(_step_count=steps, infimum_ratio=ratio, _start_factor=float(state['_start_factor']))
+        )
+
+    def _checked_lists(self, state, exp):
+        for k in self._lists:
+            if not isinstance(state[k], (list, tuple)):
+                raise TypeError(f'{k} must be a list, got {state[k]!r}')
+        lists = {
+            k: [float(check_number(f'{k}[{i}]', o, at_least=0)) for i, o in enumerate(state[k])] for k in self._lists
+        }
+        infima, peaks, last, rates = lists.values()
+        groups = len(self.optimizer.param_groups)
+        if len(rates) != groups:
+            raise ValueError(f'it has {len(rates)} parameter groups, the optimizer has {groups}')
+        if not 1 <= len(infima) == len(peaks) == len(last) <= groups:
+            raise ValueError(
+                f'it has {groups} parameter groups, but infimum_lr={infima}, base_lrs={peaks}, _last_lr={last}'
+            )
+        _checked_infima(infima, peaks, exp)
+        return lists
 
 # %% ../nbs/api/05_schedulers.ipynb #bd8372c8
 class HyperbolicLR(_Resumable):
@@ -222,10 +352,13 @@ class HyperbolicLR(_Resumable):
         infimum_lr: Lower bound of the rate, at least 0 and below the peak rate: a number, or one per parameter group.
         warmup_epochs: Steps in which the rate rises linearly from the infimum, less than `max_iter`.
         last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
+        infimum_ratio: Lower bound as a share of each group's peak rate, at least 0 and less than 1; takes the
+            place of `infimum_lr`.
 
     Raises:
         TypeError: For an argument of another type.
-        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and `infimum_lr` < the peak rate.
+        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and `infimum_lr` < the peak rate,
+            which may be 0 only where the rate is to stay at 0.
 
     Example:
         >>> scheduler = HyperbolicLR(optimizer, upper_bound=250, max_iter=50)
@@ -242,43 +375,56 @@ class HyperbolicLR(_Resumable):
         infimum_lr: float | Sequence[float] = 1e-6,
         warmup_epochs: float = 0,
         last_epoch: int = -1,
+        infimum_ratio: float | None = None,
     ):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
                 f'optimizer must be a torch.optim.Optimizer, got {optimizer!r} (for fastai, use HyperbolicLRCallback)'
             )
-        _check_steps(max_iter, upper_bound, warmup_epochs, last_epoch)
-        infima = _infimum_per_group(infimum_lr, len(optimizer.param_groups))
-        _check_optimizer(optimizer, infima, last_epoch, self._exp)
+        _check_steps(max_iter, upper_bound, warmup_epochs)
+        last_epoch = check_whole('last_epoch', last_epoch, -1, 2**53)
+        self.optimizer = optimizer
+        self.infimum_ratio = infimum_ratio
+        self.base_lrs, self.infimum_lr = self._checked_groups(infimum_lr, last_epoch)
         self.max_iter, self.upper_bound, self.warmup_epochs = map(_plain, (max_iter, upper_bound, warmup_epochs))
-        self.infimum_lr = [float(o) for o in infima]
+        self._notes = {}
         self._set_curve()
-        super().__init__(optimizer, int(last_epoch))
-        self.base_lrs = [float(o) for o in self.base_lrs]
+        super().__init__(optimizer, last_epoch)
         if last_epoch > -1:
-            self._resume()
+            self._write(self._rates_at(self.last_epoch))
+            self._last_lr = [_like(group['lr'], group['lr']) for group in optimizer.param_groups]
 
-    def _resume(self):
-        "Give the optimizer the rates that belong to the present step"
-        groups = self.optimizer.param_groups
-        for group, lr in zip(groups, self._rates_at(self.last_epoch)):
-            _set_group_lr(group, lr)
-        self._last_lr = [g['lr'].clone() if isinstance(g['lr'], Tensor) else g['lr'] for g in groups]
+    def _checked_groups(self, infimum_lr, last_epoch):
+        "Peak rate and infimum of each group"
+        groups, ratio = self.optimizer.param_groups, self.infimum_ratio
+        for i, group in enumerate(groups):
+            if last_epoch > -1 and 'initial_lr' not in group:
+                raise ValueError(
+                    f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': "
+                    "load the optimizer's state first"
+                )
+        peaks = [_checked_peak(i, group) for i, group in enumerate(groups)]
+        if ratio is None:
+            return peaks, _checked_infima(_infimum_per_group(infimum_lr, len(groups)), peaks, self._exp)
+        _check_ratio(ratio, self._exp)
+        self.infimum_ratio = float(ratio)
+        return peaks, _checked_infima([lr * self.infimum_ratio for lr in peaks], peaks, self._exp)
+
+    def _initial_step(self):
+        self.base_lrs = [float(lr) for lr in self.base_lrs]  # PyTorch has copied tensors
+        super()._initial_step()
 
     def _rates_at(self, t):
         p = self._factor(t)
-        return [lr * p + infimum * (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
+        return [lr * p + low * (1 - p) for lr, low in zip(self.base_lrs, self._lows)]
 
-    def get_lr(self) -> list[float | Tensor]:
-        "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
+    def _decayed(self, groups):
         t, N, mirror, q = self.last_epoch, self.max_iter, self._mirror, self._offset
-        if not self.warmup_epochs + 1 <= t <= N:
-            return self._lr_outside_decay()
         s, s_before = sqrt((N - t) * (mirror - t)), sqrt((N - t + 1) * (mirror - t + 1))
         ratio = (q + s) / (q + s_before)
         rates = []  # a loop, since a comprehension is a call before Python 3.12
-        for group, infimum in zip(self.optimizer.param_groups, self.infimum_lr):
-            rates.append(infimum + (group['lr'] - infimum) * ratio)
+        for group, low in zip(groups, self._lows):
+            rates.append(low + (group['lr'] - low) * ratio)
         return rates
 
 # %% ../nbs/api/05_schedulers.ipynb #b03f3473
@@ -299,10 +445,13 @@ class ExpHyperbolicLR(HyperbolicLR):
         infimum_lr: Lower bound of the rate, more than 0 and below the peak rate: a number, or one per parameter group.
         warmup_epochs: Steps in which the rate rises linearly from the infimum, less than `max_iter`.
         last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
+        infimum_ratio: Lower bound as a share of each group's peak rate, more than 0 and less than 1; takes the
+            place of `infimum_lr`.
 
     Raises:
         TypeError: For an argument of another type.
-        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and 0 < `infimum_lr` < the peak rate.
+        ValueError: Unless `warmup_epochs` < `max_iter` <= `upper_bound` < inf and 0 < `infimum_lr` < the peak
+            rate, which may be 0 only where the rate is to stay at 0.
 
     Example:
         >>> scheduler = ExpHyperbolicLR(optimizer, upper_bound=250, max_iter=50)
@@ -317,16 +466,13 @@ class ExpHyperbolicLR(HyperbolicLR):
         if t < self.warmup_epochs:
             return super()._rates_at(t)
         p = self._factor(t)
-        return [lr * (infimum / lr) ** (1 - p) for lr, infimum in zip(self.base_lrs, self.infimum_lr)]
+        return [lr * share ** (1 - p) for lr, share in zip(self.base_lrs, self._shares)]
 
-    def get_lr(self) -> list[float | Tensor]:
-        "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
+    def _decayed(self, groups):
         t, N, mirror = self.last_epoch, self.max_iter, self._mirror
-        if not self.warmup_epochs + 1 <= t <= N:
-            return self._lr_outside_decay()
         s, s_before = sqrt((N - t) * (mirror - t)), sqrt((N - t + 1) * (mirror - t + 1))
         drop = self._slope * ((N - t) + (mirror - t) + 1) / (s + s_before)
         rates = []
-        for group, lr, infimum in zip(self.optimizer.param_groups, self.base_lrs, self.infimum_lr):
-            rates.append(group['lr'] * (infimum / lr) ** drop)
+        for group, share in zip(groups, self._shares):
+            rates.append(group['lr'] * share**drop)
         return rates

@@ -10,6 +10,7 @@ __all__ = ['okabe_ito', 'figure_style', 'paper_names', 'schedule_style', 'budget
 # %% ../nbs/api/02_style.ipynb #10a0e15c
 import numpy as np
 from collections.abc import Iterable
+from .checks import check_number
 from zlib import crc32
 
 # %% ../nbs/api/02_style.ipynb #74bcb3b8
@@ -54,9 +55,9 @@ paper_names = dict(N='none', P='polynomial', C='cosine', E='exponential', H='hyp
 def schedule_style(
     name: str,  # Of a rival, one of the paper's (H, EH, P, C, E, N), or any other
 ) -> dict:  # color and linestyle, for `plot`
-    "The fixed colour and dashes of a schedule; an unknown name gets those that its letters choose. TypeError for None."
+    "The fixed colour and dashes of a schedule. An unknown name gets those that its letters choose. TypeError for none."
     if not isinstance(name, str):
-        raise TypeError(f'name must be the name of a schedule, got {name!r}')
+        raise TypeError(f'name must be a string, got {name!r}')
     known = list(_styles.values())
     return dict(_styles.get(paper_names.get(name, name)) or known[crc32(name.encode()) % len(known)])
 
@@ -64,7 +65,12 @@ def schedule_style(
 def budget_colors(
     budgets: Iterable[int],  # Numbers of epochs
 ) -> dict[int, str]:  # {budget: colour}, in the order of `budgets`
-    "A colour for each budget, from yellow-green for the shortest to violet for the longest"
+    "A colour for each budget, from yellow-green for the shortest to violet for the longest. TypeError for no numbers."
+    if isinstance(budgets, str) or not isinstance(budgets, Iterable):
+        raise TypeError(f'budgets must be a list of numbers, got {budgets!r}')
+    budgets = list(budgets)
+    for i, budget in enumerate(budgets):
+        check_number(f'budgets[{i}]', budget)
     from matplotlib import colormaps  # when called: this room is imported without matplotlib too
     from matplotlib.colors import to_hex
 

@@ -9,18 +9,21 @@ __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivativ
            'cifar10']
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
+import codecs
 import hashlib
 import io
 import numpy as np
 import numpy.typing as npt
+import os
 import pickle
+import re
 import torch
 import torch.nn.functional as F
 from collections.abc import Callable, Sequence
 from fastai.basics import DataLoaders, Learner, OptimWrapper, accuracy, set_seed
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
-from fastai.data.external import untar_data
+from fastai.data.external import FastDownload, fastai_cfg
 from fastai.learner import AvgSmoothLoss, Recorder
 from functools import cache, lru_cache, partial
 from .checks import check_number, check_whole
@@ -35,12 +38,14 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 # %% ../nbs/api/07_tasks.ipynb #b4728377
-def _check_seed_and_device(seed, device):
-    check_whole('seed', seed, at_least=0, at_most=2**63 - 1)
+def _check_run(seed: int, bs: int, device: str | torch.device | None) -> int:
+    "The seed as Python's int. TypeError or ValueError unless a Learner can be made with these."
+    check_whole('bs', bs)
     try:
         torch.zeros(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as e:
         raise ValueError(f'device must be one that PyTorch has here, got {device!r}: {str(e).splitlines()[0]}') from e
+    return check_whole('seed', seed, at_least=0, at_most=2**64 - 1)  # PyTorch holds no more
 
 
 def digits(
@@ -52,8 +57,7 @@ def digits(
     """A small convolutional network on scikit-learn's digits: 1,437 images to train on, 360 to validate with.
 
     ValueError for a size or a seed out of its range, or a device that there is not."""
-    check_whole('width', width)
-    _check_seed_and_device(seed, device)
+    seed, width = _check_run(seed, bs, device), check_whole('width', width, at_most=2**20)
     images, labels = load_digits(return_X_y=True)
     train, valid = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=42)
     x = torch.tensor(images / 16, dtype=torch.float, device=device).view(-1, 1, 8, 8)
@@ -121,7 +125,6 @@ def _learner(
     valid_batch: Callable | None = None,  # Applied to each validation batch
 ) -> Learner:
     "A Learner whose weights and order of batches follow from `seed`"
-    _check_seed_and_device(seed, device)
     set_seed(seed)
     train_dl = TensorLoader(train, bs=bs, shuffle=True, device=device, after_batch=train_batch)
     valid_dl = TensorLoader(valid, bs=2000, device=device, after_batch=valid_batch)
@@ -138,15 +141,20 @@ def _split(n: int) -> list:
     return train_test_split(range(n), test_size=0.2, random_state=42)
 
 # %% ../nbs/api/07_tasks.ipynb #07ba61a1
-def _damping(zeta: npt.ArrayLike) -> np.ndarray:
-    "`zeta` as floats. ValueError unless it is one number or several, finite and at least 0"
+_huge = 1e100  # a product of three is still a float
+
+
+def _numbers(name: str, x: npt.ArrayLike, least: float = -_huge, most: float = _huge) -> np.ndarray:
+    "`x` as floats. TypeError unless it is a number or numbers, ValueError unless there are some and all within range."
     try:
-        ratios = np.asarray(zeta, dtype=float)
-    except (TypeError, ValueError):
-        ratios = np.array(np.nan)
-    if not ratios.size or not (ratios >= 0).all() or not np.isfinite(ratios).all():
-        raise ValueError(f'zeta must be at least 0 and finite, one number or several, got {zeta!r}')
-    return ratios
+        values = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError):  # a ragged list, or a tensor that is elsewhere
+        values = np.array(None)
+    if values.dtype.kind not in 'iuf':
+        raise TypeError(f'{name} must be numbers, got {x!r}')
+    if not values.size or not ((least <= values) & (values <= most)).all():
+        raise ValueError(f'{name} must be numbers from {least:g} to {most:g}, one or more, got {values}')
+    return values.astype(float, copy=False)
 
 
 def newmark(
@@ -157,13 +165,15 @@ def newmark(
     x0: float = 0.1,  # Displacement at the start
     v0: float = 0.0,  # Velocity at the start
 ) -> np.ndarray:  # Displacement and velocity: (n,2), or (len(zeta),n,2)
-    "Free vibration x'' = -c x' - k x with c = 2 zeta sqrt(k), by Newmark's average constant acceleration"
-    check_whole('n', n)
-    check_number('dt', dt, more_than=0)
-    check_number('k', k, at_least=0)
-    for name, x in dict(x0=x0, v0=v0).items():
-        check_number(name, x)
-    ratio = _damping(zeta)[..., None, None]
+    """Free vibration x'' = -c x' - k x with c = 2 zeta sqrt(k), by Newmark's average constant acceleration.
+
+    ValueError or TypeError for a zeta or k below 0, an n or dt of 0 or less, or what is no finite number."""
+    n = check_whole('n', n, at_most=10**8)
+    check_number('dt', dt, more_than=0, at_most=_huge)
+    check_number('k', k, at_least=0, at_most=_huge)
+    check_number('x0', x0, at_least=-_huge, at_most=_huge)
+    check_number('v0', v0, at_least=-_huge, at_most=_huge)
+    ratio = _numbers('zeta', zeta, least=0)[..., None, None]
     G = np.where([[False, False], [False, True]], -2 * ratio * sqrt(k), np.array([[0, 1], [-k, 0]]))
     half = dt / 2 * G
     step = np.linalg.solve(np.eye(2) - half, np.eye(2) + half)
@@ -182,19 +192,23 @@ _keep_data = lru_cache(maxsize=4)
 def _windows(zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int) -> list[_Tensors]:
     "Training and validation windows, each as history and horizon"
     x = newmark(zetas, round(duration / dt) + 1, dt)[..., 0]
+    if not x.max() > x.min():
+        raise ValueError(f'zeta, dt and duration must let the spring move, got {zetas}, {dt} and {duration}')
     scaled = torch.tensor((x - x.min()) / (x.max() - x.min()), dtype=torch.float)
     windows = scaled.unfold(1, history + horizon, 1).flatten(0, 1)
     return [(windows[i, :history].contiguous(), windows[i, history:].contiguous()) for i in _split(len(windows))]
 
 
 def _check_oscillation(duration: float, dt: float, history: int, horizon: int):
-    check_whole('history', history)
-    check_whole('horizon', horizon)
-    check_number('dt', dt, more_than=0)
-    check_number('duration', duration, more_than=0)
-    if round(duration / dt) < history + horizon:
-        least = (history + horizon) * dt
-        raise ValueError(f'duration must hold history+horizon+1 samples, {least:g} at least, got {duration}')
+    most = 10**7
+    least = check_whole('history', history, at_most=most) + check_whole('horizon', horizon, at_most=most)
+    check_number('dt', dt, more_than=0, at_most=_huge)
+    check_number('duration', duration, more_than=0, at_most=_huge)
+    if duration / dt > most or round(duration / dt) < least:
+        raise ValueError(
+            f'duration must hold history+horizon+1 samples, and no more than {most:,}: '
+            f'from {least * dt:g} to {most * dt:g}, got {duration}'
+        )
 
 
 def oscillation(
@@ -211,11 +225,14 @@ def oscillation(
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the Huber loss
     """The paper's oscillation: forecast a spring that swings, with `Seq2Seq`
 
-    ValueError for a zeta below 0, a history, horizon or dt of 0 or less, or a duration too short for two windows.
+    ValueError for a zeta below 0, a size, history, horizon or dt of 0 or less, or a duration too short for two windows;
+    TypeError for what is no number.
     """
-    zetas = np.atleast_1d(_damping(zeta))
+    seed, zetas = _check_run(seed, bs, device), np.atleast_1d(_numbers('zeta', zeta, least=0))
+    if zetas.ndim > 1:
+        raise ValueError(f'zeta must be one number or several in a row, got {zeta!r}')
     _check_oscillation(duration, dt, history, horizon)
-    train, valid = _windows(tuple(zetas.tolist()), duration, dt, history, horizon)
+    train, valid = _windows(tuple(zetas.tolist()), duration, dt, int(history), int(horizon))
     network = partial(Seq2Seq, horizon, hidden, n_layers)
     return _learner(seed, network, train, valid, bs, nn.HuberLoss(), device)
 
@@ -238,17 +255,18 @@ def gaussian_fields(
     length: tuple[float, float] = (0.1, 0.4),  # Between which a field's length scale is drawn, uniformly
     seed: int = 42,  # Of NumPy's generator
 ) -> np.ndarray:  # (n,len(x))
-    "Gaussian random fields on [0,1] with the squared-exponential kernel. ValueError for length scales below 0.1."
-    check_whole('n', n)
-    check_whole('seed', seed, at_least=0)
-    if not isinstance(length, (tuple, list)) or len(length) != 2:
-        raise TypeError(f'length must be (low,high), got {length!r}')
-    low, high = (check_number('length', o) for o in length)
-    if not 0.1 <= low <= high:
+    """Gaussian random fields on [0,1] with the squared-exponential kernel.
+
+    ValueError for length scales below 0.1, points outside of [0,1], or an n of 0."""
+    n, seed = check_whole('n', n, at_most=10**6), check_whole('seed', seed, at_least=0)
+    points, (low, *more) = _numbers('x', x, 0, 1), np.atleast_1d(_numbers('length', length, 0.1))
+    if len(more) != 1 or not low <= more[0]:
         raise ValueError(f'length must be (low,high) with 0.1 <= low <= high, got {length}')
+    if points.ndim != 1:
+        raise ValueError(f'x must be points in a row, got shape {points.shape}')
     rng = np.random.default_rng(seed)
-    nodes, W = _chebyshev(np.asarray(x), 48)
-    L = np.linalg.cholesky(_kernel(nodes, rng.uniform(*length, n)) + 1e-12 * np.eye(48))
+    nodes, W = _chebyshev(points, 48)
+    L = np.linalg.cholesky(_kernel(nodes, rng.uniform(low, more[0], n)) + 1e-12 * np.eye(48))
     return (L @ rng.standard_normal((n, 48, 1)))[..., 0] @ W.T
 
 # %% ../nbs/api/07_tasks.ipynb #43078122
@@ -257,10 +275,15 @@ def antiderivative(
     u: np.ndarray,  # Values there, (n,len(x))
     y: npt.ArrayLike,  # Points at which to take it
 ) -> np.ndarray:  # (n,len(y)), zero at x[0]
-    "Integral of u from x[0] to each y, by a cubic Hermite spline with the slopes of parabolas through three neighbours"
-    x = np.asarray(x)
-    if x.ndim != 1 or len(x) < 3 or not (np.diff(x) > 0).all() or np.shape(u)[-1:] != x.shape:
-        raise ValueError(f'x must be 3 points or more, rising, with values of u at each, got {x} and {np.shape(u)}')
+    """Integral of u from x[0] to each y, by a cubic Hermite spline with slopes of parabolas through three neighbours.
+
+    ValueError unless x is rising, u has a value for each, and y is between them."""
+    x, u = _numbers('x', x), _numbers('u', u)
+    if x.ndim != 1 or len(x) < 3 or not (np.diff(x) > 0).all():
+        raise ValueError(f'x must be three points or more, rising, got {x}')
+    if u.shape[-1:] != x.shape:
+        raise ValueError(f'u must have {len(x)} values in a row, as x has points, got shape {u.shape}')
+    y = _numbers('y', y, x[0], x[-1])
     slopes = np.gradient(u, x, axis=-1, edge_order=2)
     return CubicHermiteSpline(x, u, slopes, axis=-1).antiderivative()(y)
 
@@ -268,10 +291,6 @@ def antiderivative(
 @_keep_data
 def _fields(n: int, points: int) -> tuple:
     "Training and validation set, each as inputs and outputs, and the points of the outputs"
-    if check_whole('n', n) < 5:
-        raise ValueError(f'n must be 5 functions or more, to train and to validate with, got {n}')
-    if check_whole('points', points, at_least=2) and 1000 % points:
-        raise ValueError(f'points must be a divisor of 1000, 2 at least, got {points}')
     x, y = np.linspace(0, 1, 1000), np.linspace(0, 1, points)
     u = gaussian_fields(n, x)
     highest, lowest = u.max(1), u.min(1)
@@ -281,6 +300,13 @@ def _fields(n: int, points: int) -> tuple:
     outputs = torch.tensor(antiderivative(x, u, y), dtype=torch.float)
     train, valid = [(inputs[i], outputs[i]) for i in _split(n)]
     return train, valid, torch.tensor(y, dtype=torch.float)
+
+
+def _check_fields(n: int, points: int) -> tuple[int, int]:
+    n, points = check_whole('n', n, at_least=2, at_most=10**6), check_whole('points', points, at_least=2)
+    if 1000 % points:
+        raise ValueError(f'points must be a divisor of 1000, got {points}')
+    return n, points
 
 
 def deeponet(
@@ -293,7 +319,10 @@ def deeponet(
     bs: int = 128,  # Functions in a batch
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
-    "The paper's integral with `DeepONet`: from a random function to its antiderivative"
+    """The paper's integral with `DeepONet`: from a random function to its antiderivative
+
+    ValueError or TypeError for a size that is none, points that do not divide 1000, or fewer than two functions."""
+    seed, (n, points) = _check_run(seed, bs, device), _check_fields(n, points)
     train, valid, y = _fields(n, points)
     network = partial(DeepONet, y, points, width, depth, n_basis)
     return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
@@ -310,49 +339,46 @@ def traonet(
     bs: int = 128,  # Functions in a batch
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
-    "The paper's integral with `TraONet`: from a random function to its antiderivative"
+    """The paper's integral with `TraONet`: from a random function to its antiderivative
+
+    ValueError or TypeError for a size that is none, points that do not divide 1000, or fewer than two functions."""
+    seed, (n, points) = _check_run(seed, bs, device), _check_fields(n, points)
     train, valid, y = _fields(n, points)
     network = partial(TraONet, y, points, d_model, n_heads, d_ff, n_layers)
     return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
 
 # %% ../nbs/api/07_tasks.ipynb #1cd94fe9
 _cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
+_cifar_md5 = 'c58f30108f718f92721af3b95e74349a'
 _cifar_train = [f'data_batch_{i}' for i in range(1, 6)]
 _cifar_valid = ['test_batch']
 
 
-_cifar_md5 = dict(
-    data_batch_1='c99cafc152244af753f735de768cd75f',
-    data_batch_2='d4bba439e000b95fd0a9bffe97cbabec',
-    data_batch_3='54ebc095f3ab1f0389bbae665268c751',
-    data_batch_4='634d18415352ddfa80567beed471001a',
-    data_batch_5='482c414d41f54cd18b22e5b47cb7c3cb',
-    test_batch='40351d587109b95175f43aff81a1287e',
-)
+class _Download(FastDownload):
+    "fastai's, with the official checksum: what is not the official archive is deleted, and not unpacked"
 
-
-def _check_download(folder: Path) -> Path:
-    "`folder`, if its files are those of the data set's authors"
-    for name, known in _cifar_md5.items():
-        path = next(folder.rglob(name), None)
-        if path is None or hashlib.md5(path.read_bytes()).hexdigest() != known:
-            raise ValueError(f'{folder} has no whole {name}: delete the folder, and download it again')
-    return folder
+    def download(self, url, force=False):
+        archive = Path(super().download(url, force))
+        if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != _cifar_md5:
+            archive.unlink()
+            raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
+        return archive
 
 
 def _download_cifar() -> Path:
     try:
-        folder = untar_data(_cifar_url)
+        return _Download(fastai_cfg(), '~/.fastai').get(_cifar_url)
     except Exception as e:
         raise FileNotFoundError(
             f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is '
             'a network, and give the folder cifar-10-batches-py as `folder`.'
         ) from e
-    return _check_download(folder)
 
 
 def _cifar_folder(folder: str | Path | None) -> Path:
     "Where the batches lie; downloaded if `folder` is None"
+    if not isinstance(folder, (str, os.PathLike, type(None))):
+        raise TypeError(f'folder must be a path or None, got {folder!r}')
     given = _download_cifar() if folder is None else Path(folder)
     for place in (given, given / 'cifar-10-batches-py'):
         if all((place / name).is_file() for name in _cifar_train + _cifar_valid):
@@ -362,32 +388,66 @@ def _cifar_folder(folder: str | Path | None) -> Path:
         f'unpacked from {_cifar_url}, or None to download it'
     )
 
-
-_array_makers = {('_codecs', 'encode'), ('numpy', 'ndarray'), ('numpy', 'dtype')}
-_array_makers |= {(f'numpy.{core}.multiarray', '_reconstruct') for core in ('core', '_core')}
-_array_makers |= {(f'numpy.{core}.numeric', '_frombuffer') for core in ('core', '_core')}
+# %% ../nbs/api/07_tasks.ipynb #656b1f47
+_array_words = ['numpy.core.multiarray._reconstruct', 'numpy.core.numeric._frombuffer', 'numpy.ndarray', 'numpy.dtype']
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    "Reads plain data and NumPy's arrays; a pickle could run any code otherwise"
+class _Part:
+    "What a pickle says of an array, or of its type"
+
+    def __init__(self, *args):
+        self.args = args
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    "Reads plain data, with a `_Part` for what NumPy would be asked to make"
 
     def find_class(self, module, name):
-        if (module, name) not in _array_makers:
-            raise pickle.UnpicklingError(f'it wants {module}.{name}')
-        return super().find_class(module, name)
+        word = f'{module}.{name}'.replace('numpy._core.', 'numpy.core.')
+        if word == '_codecs.encode':
+            return codecs.encode  # bytes that Python 3 has written for Python 2
+        if word not in _array_words:
+            raise pickle.UnpicklingError(f'it wants {word}')
+        return _Part
+
+
+def _text(x: str | bytes) -> str:
+    return x.decode() if isinstance(x, bytes) else x
+
+
+def _array(part: _Part) -> np.ndarray:
+    "The array that was described, of integers"
+    if hasattr(part, 'state'):
+        _, shape, dtype, is_fortran, raw = part.state
+        order = 'F' if is_fortran else 'C'
+    else:
+        raw, dtype, shape, order = part.args  # since protocol 5
+    kind = _text(dtype.state[1]) + _text(dtype.args[0])
+    if not re.fullmatch('[|<>][iu][1248]', kind):
+        raise ValueError(f'it holds an array of {kind}')
+    return np.frombuffer(raw, kind).reshape(shape, order='F' if order == 'F' else 'C')
 
 
 def _cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     "Images (n, 3, 32, 32) and labels of one file. ValueError if it holds anything else."
+    raw = path.read_bytes()
     try:
-        batch = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding='bytes').load()
-        images = np.asarray(batch[b'data'], dtype=np.uint8).reshape(-1, 3, 32, 32)
-        labels = np.asarray(batch[b'labels'], dtype=np.int64)
-        if labels.shape != images.shape[:1] or not np.isin(labels, range(10)).all():
-            raise ValueError(f'labels must be {len(images)} numbers from 0 to 9, got {labels}')
+        batch = _PlainUnpickler(io.BytesIO(raw), encoding='bytes').load()
+        if not isinstance(batch, dict) or not {b'data', b'labels'} <= batch.keys():
+            raise ValueError('it has no data and labels')
+        images, labels = (
+            _array(o) if isinstance(o, _Part) else np.array(o) for o in (batch[b'data'], batch[b'labels'])
+        )
+        if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
+            raise ValueError(f'data must be bytes (n, 3072), got {images.dtype} {images.shape}')
+        if labels.dtype.kind not in 'iu' or labels.shape != images.shape[:1] or not np.isin(labels, range(10)).all():
+            raise ValueError(f'labels must be {len(images)} integers from 0 to 9, got {labels}')
     except Exception as e:
         raise ValueError(f'{path} is no batch of CIFAR-10: {e}') from e
-    return images, labels
+    return images.reshape(-1, 3, 32, 32), labels.astype(np.int64)
 
 
 @_keep_data
@@ -407,7 +467,9 @@ def random_crop_flip(
     pad: int = 4,  # Black pixels around them
 ) -> torch.Tensor:  # As `x`, contiguous
     "Each image shifted by up to `pad` pixels either way and mirrored half of the time, in one `gather` on its device"
-    check_whole('pad', pad, at_least=0)
+    pad = check_whole('pad', pad, at_least=0)
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f'x must be a tensor of images, got {type(x).__name__}')
     if x.ndim != 4:
         raise ValueError(f'x must be images (batch, channels, height, width), got shape {tuple(x.shape)}')
     n, c, h, w = x.shape
@@ -451,9 +513,13 @@ def cifar10(
 ) -> Learner:  # With AdamW (PyTorch's defaults), cross-entropy with label smoothing 0.1, and accuracy
     """The paper's CIFAR-10, with random crops and flips
 
-    ValueError for a fraction outside (0,1], or so small that no picture is left; FileNotFoundError if there is no data.
+    ValueError for a fraction outside (0,1], or so small that no picture is left, and for a file that is no batch;
+    FileNotFoundError if there is no data.
     """
+    seed = _check_run(seed, bs, device)
     check_number('fraction', fraction, more_than=0, at_most=1)
+    if isinstance(model, nn.Module) or not callable(model):
+        raise TypeError(f'model must be a function that makes a network, such as simple_cnn, got {model!r}')
     train, valid = _cifar(_cifar_folder(folder), fraction)
     if not len(train[1]) or not len(valid[1]):
         raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
