@@ -39,6 +39,8 @@ def _metric_rows(df, metric):
     "The rows of `metric`, runs in order of appearance. ValueError unless `df` is in long form"
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f'results must be a DataFrame, got {type(df).__name__}')
+    if not isinstance(metric, str):
+        raise TypeError(f'metric must be the name of a metric, got {metric!r}')
     if lacks := [c for c in _long_columns if c not in df]:
         raise ValueError(f'results lack the columns {lacks}, have {list(df.columns)}')
     if twice := df.columns[df.columns.duplicated()].tolist():
