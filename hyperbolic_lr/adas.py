@@ -156,8 +156,7 @@ class AdaS(Callback):
         if not any(convolutions):
             raise ValueError(f'AdaS needs a model with convolutions, got {type(self.learn.model).__name__} without any')
         self._convolutions = convolutions
-        self.gains: list[list[float]] = []
-        self.rates: list[list[float]] = []
+        self.gains, self.rates = [], []
 
     def after_train(self):
         if self._convolutions is None:

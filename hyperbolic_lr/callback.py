@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from inspect import unwrap
+from typing import Any
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from typing import Any
 from .checks import check_number, check_one_of, check_whole
@@ -164,11 +165,14 @@ class SchedulerCallback(Callback):
         _record(self.learn)
         if hasattr(self.learn, 'recorder'):
             self.recorder.group_lrs = self.group_lrs
-            self._claim_record()
+        self._claim_record()
 
     def _claim_record(self):
         "Every batch of a fit has a new `smooth_loss`, so the last one tells whose rates are in the recorder"
-        self.recorder._lrs_until = getattr(self.learn, 'smooth_loss', None)
+        if hasattr(self.learn, 'recorder'):
+            vars(self.learn.recorder)['_lrs_until'] = getattr(
+                self.learn, 'smooth_loss', None
+            )  # fastai's setattr is slow
 
     def before_batch(self):
         if self._shadow is None:
@@ -200,8 +204,7 @@ class SchedulerCallback(Callback):
         elif self._has_mom and self._moms != self.group_moms[0]:
             self.hps['mom'] = [moms[-1] for moms in self.group_moms]
             _record(self.learn)
-        if hasattr(self.learn, 'recorder'):
-            self._claim_record()
+        self._claim_record()
 
     def after_fit(self):
         if self._shadow is None:
@@ -330,7 +333,7 @@ class HyperbolicLRCallback(SchedulerCallback):
         return self.infimum_lr
 
     def _remember(self, scheduler, n_epoch, start_epoch):
-        "Leave in the Learner what a later fit needs to go on. ValueError if this one should go on, and does not"
+        "Leave in the Learner what a later fit needs to go on from this one. ValueError if this should, but does not"
         fit = dict(
             schedule=type(scheduler).__name__,
             lr=list(scheduler.base_lrs),
