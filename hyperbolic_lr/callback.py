@@ -16,7 +16,6 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from inspect import unwrap
-from typing import Any
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from typing import Any
 from .checks import check_number, check_one_of, check_whole
