@@ -16,8 +16,8 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from inspect import unwrap
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from typing import Any
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from .checks import check_number, check_one_of, check_whole
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
 

@@ -26,10 +26,10 @@ def check_lengths(
     """Raise TypeError or ValueError unless 0 <= `warmup_epochs` < `max_iter` <= `upper_bound`, all finite numbers, and
     `upper_bound` is at most 1e100 and 1e100 times `max_iter`"""
     lengths = dict(max_iter=max_iter, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
-    N, U, W = (float(check_number(name, x)) for name, x in lengths.items())
-    if not N > 0:
+    N, U, W = (x if isinstance(x, float) else float(check_number(name, x)) for name, x in lengths.items())
+    if not 0 < N < inf:
         raise ValueError(f'max_iter must be positive and finite, got {max_iter}')
-    if not N <= U:
+    if not N <= U < inf:
         raise ValueError(f'upper_bound must be finite and at least max_iter={max_iter}, got {upper_bound}')
     if not U <= 1e100 * min(N, 1):
         raise ValueError(f'upper_bound must be at most 1e100, and 1e100 * max_iter={max_iter}, got {upper_bound}')

@@ -113,12 +113,14 @@ class _Decay(LRScheduler):
         groups = list(zip(self.base_lrs, self.infimum_lr))
         self._lows = [low if lr else 0.0 for lr, low in groups]
         self._shares = [low / lr if lr else 1.0 for lr, low in groups]
-        tensors = any(isinstance(group['lr'], Tensor) for group in self.optimizer.param_groups)
-        self._first = inf if tensors else self.warmup_epochs + 1  # of the steps that need nothing but the recursion
+        self._tensors = any(isinstance(group['lr'], Tensor) for group in self.optimizer.param_groups)
+        self._first = (
+            inf if self._tensors else self.warmup_epochs + 1
+        )  # of the steps that need nothing but the recursion
 
     def _factor(self, t):
         W, N, U = self.warmup_epochs, self.max_iter, self.upper_bound
-        return max(t, 0) / W if t < W else decay_factor(t - W, N - W, U, self._start, self._start_factor)
+        return t / W if t < W else decay_factor(t - W, N - W, U, self._start, self._start_factor)
 
     def _rates_at(self, t):
         "Closed form: the rate of each group at step `t`"
@@ -136,19 +138,22 @@ class _Decay(LRScheduler):
         "Rates after this step, from the present ones; use `get_last_lr` to read the present ones"
         if self._get_lr_called_within_step and self._first <= self.last_epoch <= self.max_iter:
             return self._decayed(self.optimizer.param_groups)
-        groups = self._groups_with_numbers()
+        groups = self._groups_with_numbers() if self._tensors else self.optimizer.param_groups
         rates = self._next_rates(groups)
         if self._get_lr_called_within_step:
-            return self._noted(groups, rates)
-        warnings.warn('to get the present rates use `get_last_lr()`, `get_lr()` is for `step()`', stacklevel=2)
+            return self._noted(groups, rates) if self._tensors else rates
+        warnings.warn(
+            'To get the last learning rate computed by the scheduler, please use `get_last_lr()`.', stacklevel=2
+        )
         return [_like(group['lr'], rate) for group, rate in zip(self.optimizer.param_groups, rates)]
 
     def _next_rates(self, groups):
         "Recursion everywhere: in the first step and the warm-up too, and past the end"
         t = self.last_epoch
-        if t == 0 and not self.warmup_epochs:
+        W, N = self.warmup_epochs, self.max_iter
+        if t == 0 == W or t - 1 >= N:
             return [group['lr'] for group in groups]
-        if self.warmup_epochs + 1 <= t <= self.max_iter:
+        if W + 1 <= t <= N:
             return self._decayed(groups)
         now, before = self._rates_at(t), self._rates_at(t - 1) if t else self.base_lrs
         return [g['lr'] * (new / old) if old else g['lr'] + new for g, new, old in zip(groups, now, before)]
@@ -244,7 +249,7 @@ class _Decay(LRScheduler):
 class _Resumable(_Decay):
     "A scheduler that is saved as plain numbers, and whose loading restores the optimizer's rates"
 
-    _computed = '_mirror _slope _offset _lows _shares _first _notes'.split()  # not saved
+    _computed = '_mirror _slope _offset _lows _shares _tensors _first _notes'.split()  # not saved
     _lengths = 'upper_bound max_iter warmup_epochs'.split()
     _lists = 'infimum_lr base_lrs _last_lr optimizer_lr'.split()
     _saved = [*_lengths, *_lists, 'exp', 'last_epoch', '_start', '_start_factor']
