@@ -14,8 +14,12 @@ from hyperbolic_lr.protocol import Protocol
 from hyperbolic_lr.tasks import digits
 
 
+def names(text: str) -> list[str]:
+    return [o.strip() for o in text.split(',') if o.strip()]
+
+
 def integers(text: str) -> list[int]:
-    return [int(o) for o in text.split(',')]
+    return [int(o) for o in names(text)]
 
 
 @call_parse
@@ -29,7 +33,7 @@ def main(
 ) -> None:
     "Tune each schedule at the smallest budget, then train at every budget with what was found"
     matplotlib.use('agg')
-    protocol = Protocol(digits, schedules.split(','), integers(budgets), integers(seeds), trials, store=store)
+    protocol = Protocol(digits, names(schedules), integers(budgets), integers(seeds), trials, store=store)
     shortest, *_ = protocol.budgets
     print(f'Tune at {shortest} epochs, freeze, train for {protocol.budgets}.', end=' ')
     print('Ctrl-C stops, the same command goes on.')

@@ -38,11 +38,11 @@ seeds = [89, 231, 928, 814, 269]  # the paper's
 
 def names(text: str) -> list[str]:
     "Names with commas between them, as a list"
-    return text.split(',') if text else []
+    return [o.strip() for o in text.split(',') if o.strip()]
 
 
 def check_names(option: str, chosen: list[str], known: list[str]):
-    if strange := [o for o in chosen if o and o not in known]:
+    if strange := [o for o in chosen if o not in known]:
         raise SystemExit(f'{option} must be names out of {known}, got {strange}')
 
 
