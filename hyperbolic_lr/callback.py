@@ -92,6 +92,15 @@ def _check_epochs(n_epoch, start_epoch):
     check_whole('start_epoch', start_epoch, at_least=0, at_most=max(n - 1, 0))
 
 
+def _checked_cbs(cbs):
+    "A list of callbacks: after another thing among them, fastai would leave those before it in the Learner"
+    cbs = list(L(cbs))
+    for cb in cbs:
+        if not isinstance(cb, Callback) and not (isinstance(cb, type) and issubclass(cb, Callback)):
+            raise TypeError(f'cbs must be fastai callbacks, got {cb!r}')
+    return cbs
+
+
 def _record(learn):
     "Have the recorder show what the schedules of this fit set, while they set it: fastai's own do so after the fit"
     if hasattr(learn, 'recorder'):
@@ -223,6 +232,9 @@ def _checked_hyper(name, value, **limits):
         check_number(f'{name}.stop', value.stop, **limits)
         return value
     if isinstance(value, Iterable) and not isinstance(value, str | dict):
+        value = list(value)
+        if not value:
+            raise ValueError(f'{name} must have a number per parameter group, got none')
         return [float(check_number(f'{name}[{i}]', o, **limits)) for i, o in enumerate(value)]
     return value if value is None else float(check_number(name, value, **limits))
 
@@ -397,9 +409,12 @@ def _fit_under(
     scheduled.check(n_epoch, start_epoch)
     lr = _checked_hyper('lr', lr, more_than=0)
     wd = _checked_hyper('wd', wd, at_least=0)
+    cbs = _checked_cbs(cbs)
     if scheduled.extend_from is not None:
         lr = _take_over(scheduled, learn, lr)
-    learn.fit(n_epoch, lr, wd=wd, cbs=[scheduled, *L(cbs)], reset_opt=reset_opt, start_epoch=start_epoch)
+    if lr is None:
+        _checked_hyper("the Learner's lr", learn.lr, more_than=0)
+    learn.fit(n_epoch, lr, wd=wd, cbs=[scheduled, *cbs], reset_opt=reset_opt, start_epoch=start_epoch)
 
 # %% ../nbs/api/09_callback.ipynb #55fdea51
 @patch
@@ -457,7 +472,7 @@ def fine_tune_hyperbolic(
     `HyperbolicLR`. TypeError or ValueError for a bad argument, before anything changes."""
     check_number('base_lr', base_lr, more_than=0)
     check_number('lr_mult', lr_mult, more_than=0)
-    wd = _checked_hyper('wd', wd, at_least=0)
+    wd, cbs = _checked_hyper('wd', wd, at_least=0), _checked_cbs(cbs)
     curve: dict[str, Any] = dict(infimum_ratio=infimum_ratio, warmup_epochs=warmup_epochs, by=by)
     scheduled = HyperbolicLRCallback(upper_bound, **curve)
     for name, n in ('epochs', epochs), ('freeze_epochs', freeze_epochs):

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from fastcore.basics import listify
 from functools import partial
 from math import sqrt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -38,7 +37,7 @@ from torch.optim.lr_scheduler import (
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from typing import Any
 from .adas import AdaS, layer_groups
-from .callback import SchedulerCallback
+from .callback import SchedulerCallback, _checked_cbs
 from .checks import check_number, check_one_of, check_whole
 from .rates import rates
 from .style import paper_names
@@ -96,6 +95,7 @@ class Rival:
             raise TypeError(f'learn must be a fastai Learner, got {learn!r}')
         check_one_of('by', by, ('batch', 'epoch'))
         n_epoch = check_whole('n_epoch', n_epoch)
+        cbs = _checked_cbs(cbs)
         lr = self._peak_rate(n_epoch, tuned_at, params)
         own = [SchedulerCallback(partial(self._make_scheduler, n_epoch, params), by)] if self.scheduler else []
         if self.callbacks:
@@ -104,7 +104,7 @@ class Rival:
             learn.splitter = self.splitter
         if self.opt_func:
             learn.opt_func, learn.opt = self.opt_func, None
-        learn.fit(n_epoch, lr, cbs=[*own, *listify(cbs)])
+        learn.fit(n_epoch, lr, cbs=[*own, *cbs])
 
     def rates(
         self,
