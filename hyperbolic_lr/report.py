@@ -20,10 +20,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 from pathlib import Path
 from scipy.optimize import isotonic_regression
+from .checks import check_names
 from .results import Results, edge_rate, three_digits
 from .style import budget_colors, figure_style, schedule_style
 
 # %% ../nbs/api/10_report.ipynb #089995a7
+def _drawn(name):
+    "A name as matplotlib can draw it: one may hold what is no text"
+    return name.encode('utf-8', 'backslashreplace').decode()
+
+
 def _budget_legend(fig, colors):
     "A legend of the budgets above the panels"
     lines = [plt.Line2D([], [], color=c) for c in colors.values()]
@@ -40,22 +46,20 @@ def _schedule_panels(names, colors, xlabel, ylabel, **kwargs):
     for ax in axs.flat[len(names) :]:
         ax.remove()
     for i, (name, ax) in enumerate(zip(names, axs.flat)):
-        ax.set_title(name, fontsize=9, parse_math=False)
+        ax.set_title(_drawn(name), fontsize=9, parse_math=False)
         ax.grid(alpha=0.3)
         ax.tick_params(which='both', labelsize=7)
         ax.tick_params(which='both', labelbottom=i >= len(names) - cols)
     fig.supxlabel(xlabel, fontsize=9, parse_math=False)
-    fig.supylabel(ylabel, fontsize=9, parse_math=False)
+    fig.supylabel(_drawn(ylabel), fontsize=9, parse_math=False)
     _budget_legend(fig, colors)
     return dict(zip(names, axs.flat))
 
 
 def _chosen(results, schedules):
     "`schedules`, or all. ValueError for an unknown name"
-    known, wanted = results.schedules['name'].tolist(), list(schedules or [])
-    if strange := [o for o in wanted if o not in known]:
-        raise ValueError(f'schedules must be out of {known}, got {strange}')
-    return wanted or known
+    known = results.schedules['name'].tolist()
+    return (check_names('schedules', schedules, known) if schedules is not None else []) or known
 
 
 def _frozen_by_seed(results, metric, names):
@@ -154,7 +158,7 @@ def _regret_axes(values, n_names, ylabel):
         ax.set_yscale('symlog', linthresh=middle)
     ax.axhline(0, color='0.3', lw=0.8, zorder=0)
     ax.set(xscale='log', xlabel='budget (epochs)')
-    ax.set_ylabel(ylabel, parse_math=False)
+    ax.set_ylabel(_drawn(ylabel), parse_math=False)
     return ax
 
 
@@ -190,7 +194,7 @@ def _name_lines(ax, last, styles, bold):
         arrow |= dict(arrowstyle='-', relpos=(0, 0.5), linestyle=styles[name]['linestyle'], shrinkA=0, shrinkB=0)
         font = dict(color=color, fontweight='bold') if strong else dict(color='0.4', fontweight='normal')
         place = dict(xycoords='axes fraction', textcoords='axes fraction', va='center', fontsize=8, parse_math=False)
-        ax.annotate(name, (1, heights[name]), (1.06, y), arrowprops=arrow, **font, **place)
+        ax.annotate(_drawn(name), (1, heights[name]), (1.06, y), arrowprops=arrow, **font, **place)
 
 # %% ../nbs/api/10_report.ipynb #f4b7875a
 def plot_regret(
@@ -288,7 +292,10 @@ def _items_table(items, *names):
 
 
 def _params_text(params):
-    items = json.loads(params).items()
+    try:
+        items = json.loads(params).items()
+    except (ValueError, AttributeError):
+        return params  # not of a protocol
     return ', '.join(f'{k} {three_digits(v) if isinstance(v, float) else v}' for k, v in items)
 
 
@@ -410,6 +417,16 @@ def _page_sections(results, metric, mode):
     yield from _record_sections(results)
 
 
+def _replace_file(path, text):
+    "Write a file whole or, if the disk is full, not at all"
+    new = path.with_name(f'.{path.name}.new')
+    try:
+        new.write_text(text, encoding='utf-8')
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 def to_html(
     results: Results,  # Of a protocol, or loaded from its folder
     path: str | Path | None = None,  # File to write; None writes none
@@ -422,8 +439,9 @@ def to_html(
     with plt.style.context(['default', figure_style]):
         sections = list(_page_sections(results, metric, mode))
     page = _env.get_template('page').render(title=title, sections=sections, level=2)
+    page = _drawn(page)
     if path is not None:
-        Path(path).write_text(page, encoding='utf-8')
+        _replace_file(Path(path), page)
     return page
 
 

@@ -13,6 +13,7 @@ import json
 import numpy as np
 import pandas as pd
 import tempfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,11 @@ class Results:
         if lacks := [f for f in (*_files.values(), 'settings.json') if not (folder / f).is_file()]:
             raise FileNotFoundError(f'{folder} is no folder of results: it lacks {lacks}')
         tables = {k: _read_table(folder / f, _column_types[k]) for k, f in _files.items()}
-        return cls(**tables, settings=_read_settings(folder / 'settings.json'))
+        settings = _read_settings(folder / 'settings.json')
+        try:
+            return cls(**tables, settings=settings)
+        except (ValueError, TypeError) as e:
+            raise ValueError(f'{folder} holds no results: {e}') from e
 
     @property
     def frozen(self) -> pd.DataFrame:  # In long form; NaN at the last epoch of a run that is not done
@@ -298,7 +303,7 @@ def _read_table(path, types):
     options = dict(keep_default_na=False, encoding='utf-8', encoding_errors='surrogatepass')
     try:
         return pd.read_csv(path, converters=floats, dtype=others, **options)
-    except (ValueError, OSError, EOFError) as e:
+    except (ValueError, OSError, EOFError, zlib.error) as e:
         raise ValueError(f'{path} is no table of results: {e}') from e
 
 
@@ -394,6 +399,13 @@ def _verdict(gap, n_seeds):
     return f'the interval includes zero, so {n_seeds} seeds do not tell the two apart.'
 
 # %% ../nbs/api/08_results.ipynb #c3425c13
+def _rate(params):
+    try:
+        return float(json.loads(params)['lr'])
+    except (ValueError, TypeError, KeyError):  # not of a protocol
+        return np.nan
+
+
 def edge_rate(
     results: Results,
     schedule: str,  # Name of the schedule
@@ -401,7 +413,7 @@ def edge_rate(
     "Whether the rate that was taken for `schedule` at the smallest budget was the 'largest' or 'smallest' tried"
     trials, first = results.trials, min(results.settings['budgets'])
     own = trials[(trials['schedule'] == schedule) & (trials['budget'] == first) & (trials['state'] == 'COMPLETE')]
-    rates = own['params'].map(lambda o: json.loads(o).get('lr', np.nan))
+    rates = own['params'].map(_rate)
     taken = rates[own['best']]
     if rates.nunique() < 2 or taken.empty:
         return ''
@@ -422,5 +434,6 @@ def _evidence(results, schedule, metric):
 # %% ../nbs/api/08_results.ipynb #a7c4dbd3
 def _gist(error):
     "The line that says what happened: the last of a traceback, the first of another text"
-    lines = error.strip().splitlines() or ['']
-    return lines[-1 if lines[0].startswith('Traceback') else 0]
+    lines = [o for o in error.strip().split('\n') if o.strip()] or ['']
+    line = lines[-1 if lines[0].startswith('Traceback') else 0]
+    return line.encode('utf-8', 'backslashreplace').decode().replace('\r', '\\r')

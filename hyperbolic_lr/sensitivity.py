@@ -255,7 +255,7 @@ def t_interval(
     value = float(x.mean() if center is None else center)
     if len(x) < 2:
         return Interval(value, np.nan, np.nan, np.nan)
-    error = x.std(ddof=1) / len(x) ** 0.5
+    error = 0.0 if (x == x[0]).all() else x.std(ddof=1) / len(x) ** 0.5
     half = _t_quantile(confidence, len(x) - 1) * error
     p = 2 * student.sf(abs(value) / error, len(x) - 1) if error else float(value == 0)
     return Interval(value, float(value - half), float(value + half), float(p))
