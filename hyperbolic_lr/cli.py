@@ -25,7 +25,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 from .checks import check_names, check_one_of, check_wholes
 
@@ -36,9 +35,6 @@ except ModuleNotFoundError as e:
     print(f'error: {e}: pip install "hyperbolic_lr[protocol]"', file=sys.stderr)
     sys.exit(2)
 
-if TYPE_CHECKING:
-    from fastai.learner import Learner
-
 # %% ../nbs/api/20_cli.ipynb #7f171833
 class _TaskError(ImportError):
     "The file of a task cannot be imported; the cause says why"
@@ -46,7 +42,7 @@ class _TaskError(ImportError):
 
 def load_task(
     name: str,  # 'package.module:function' or 'path/to/file.py:function'
-) -> 'Callable[[int], Learner]':  # Takes a seed, gives a Learner
+) -> Callable:  # Takes a seed, gives a fastai Learner
     "The function of that name. ValueError if there is none; ImportError, with its cause, if the module has an error."
     if not isinstance(name, str):
         raise TypeError(f'task must be the name of a function, got {name!r}')

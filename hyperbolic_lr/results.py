@@ -407,7 +407,7 @@ def _rate(params):
 
 
 def edge_rate(
-    results: Results,
+    results: Results,  # Of a protocol, or loaded from its folder
     schedule: str,  # Name of the schedule
 ) -> str:  # '' if there are rates on both sides
     "Whether the rate that was taken for `schedule` at the smallest budget was the 'largest' or 'smallest' tried"

@@ -59,7 +59,9 @@ def schedule_style(
     if not isinstance(name, str):
         raise TypeError(f'name must be a string, got {name!r}')
     known = list(_styles.values())
-    return dict(_styles.get(paper_names.get(name, name)) or known[crc32(name.encode()) % len(known)])
+    return dict(
+        _styles.get(paper_names.get(name, name)) or known[crc32(name.encode('utf-8', 'surrogatepass')) % len(known)]
+    )
 
 # %% ../nbs/api/02_style.ipynb #8c556edb
 def budget_colors(
