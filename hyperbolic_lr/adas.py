@@ -16,6 +16,7 @@ from scipy.optimize import brentq, minimize_scalar
 from torch import nn
 from .callback import SchedulerCallback, _check_alone
 from .checks import check_number
+from .rates import finite
 
 # %% ../nbs/api/12_adas.ipynb #3b118055
 def _least_tau(alpha):
@@ -61,24 +62,13 @@ def _least_energy_noise(s, M, x_min):
     return np.exp(minimize_scalar(energy, bounds=neighbours, method='bounded', options=dict(xatol=1e-10)).x)
 
 
-def _finite_matrix(Y):
-    try:
-        matrix = np.asarray(Y)
-        numeric = matrix.dtype.kind in 'biuf'
-    except (TypeError, ValueError, RuntimeError):  # ragged, or no data that NumPy could read
-        numeric = False
-    if not numeric or matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-        raise ValueError(f'Y must be a matrix of finite numbers, got {Y!r}')
-    return matrix.astype(float)
-
-
 def evbmf(
     Y: npt.ArrayLike,  # A matrix
 ) -> tuple[np.ndarray, float]:  # The singular values that are signal, shrunk and falling; variance of an entry's noise
     """Empirical variational Bayesian matrix factorization by its closed form (Nakajima et al. 2013).
 
     ValueError unless Y is a matrix of finite numbers."""
-    matrix = _finite_matrix(Y)
+    matrix = finite('Y', Y, ndim=2)
     L, M = sorted(matrix.shape)
     s = np.linalg.svd(matrix, compute_uv=False)
     if not s.any():

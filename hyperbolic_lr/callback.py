@@ -178,9 +178,8 @@ class SchedulerCallback(Callback):
     def _claim_record(self):
         "Every batch of a fit has a new `smooth_loss`, so the last one tells whose rates are in the recorder"
         if hasattr(self.learn, 'recorder'):
-            vars(self.learn.recorder)['_lrs_until'] = getattr(
-                self.learn, 'smooth_loss', None
-            )  # fastai's setattr is slow
+            last = getattr(self.learn, 'smooth_loss', None)
+            vars(self.learn.recorder)['_lrs_until'] = last  # fastai's setattr is slow
 
     def before_batch(self):
         if self._shadow is None:
@@ -323,7 +322,12 @@ class HyperbolicLRCallback(SchedulerCallback):
         per_epoch = n / n_epoch
         planned = n if self.extend_from is None else self.extend_from * per_epoch
         scheduler = self._scheduler_class(
-            opt, self.upper_bound * per_epoch, planned, self._infima(peaks), self.warmup_epochs * per_epoch
+            opt,
+            self.upper_bound * per_epoch,
+            planned,
+            self._infimum_below(peaks),
+            self.warmup_epochs * per_epoch,
+            infimum_ratio=self.infimum_ratio,
         )
         self._remember(scheduler, n_epoch, start_epoch)
         if self.extend_from is not None:
@@ -333,10 +337,9 @@ class HyperbolicLRCallback(SchedulerCallback):
             scheduler.extend(n)
         return scheduler
 
-    def _infima(self, peaks):
-        if self.infimum_ratio is not None:
-            return [lr * self.infimum_ratio for lr in peaks]
-        if isinstance(self.infimum_lr, float | int) and self.infimum_lr >= min(peaks):
+    def _infimum_below(self, peaks):
+        one_for_all = self.infimum_ratio is None and isinstance(self.infimum_lr, float | int)
+        if one_for_all and any(0 < lr <= self.infimum_lr for lr in peaks):
             raise ValueError(
                 f'infimum_lr must be below the peak rates of all parameter groups, {peaks}, got {self.infimum_lr}: '
                 'infimum_ratio gives each group its own, as a share of its peak rate'

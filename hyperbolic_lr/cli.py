@@ -10,7 +10,6 @@ __all__ = ['load_task', 'compare', 'tune', 'write_report', 'plot']
 # %% ../nbs/api/20_cli.ipynb #7668031e
 import importlib.util
 import inspect
-import json
 import math
 import os
 import re
@@ -18,7 +17,6 @@ import shlex
 import shutil
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
@@ -27,6 +25,7 @@ from functools import wraps
 from pathlib import Path
 from zlib import crc32
 from .checks import check_names, check_one_of, check_wholes
+from .signals import handled
 
 try:
     from fastcore.meta import delegates
@@ -151,7 +150,6 @@ def _of_user(error):
     return error.with_traceback(frames)
 
 
-@contextmanager
 def _stop_signals():
     "Within this context Ctrl-C and SIGTERM answer at once, and raise KeyboardInterrupt with their number"
 
@@ -160,16 +158,8 @@ def _stop_signals():
             os.write(2, b'\nstopping ...\n')
         raise KeyboardInterrupt(number)
 
-    in_main = threading.current_thread() is threading.main_thread()
-    before = {o: signal.getsignal(o) for o in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
-    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    before = {o: signal.getsignal(o) for o in (signal.SIGINT, signal.SIGTERM)}
+    return handled({number: stop for number, handler in before.items() if handler not in (None, signal.SIG_IGN)})
 
 
 @contextmanager
@@ -358,10 +348,6 @@ def compare(
             sys.exit(1)
 
 # %% ../nbs/api/20_cli.ipynb #800cf8ec
-def _params_text(params):
-    return ', '.join(f'{k} {v:.4g}' for k, v in json.loads(params).items())
-
-
 @_command
 @delegates(_make_protocol)
 def tune(
@@ -373,10 +359,12 @@ def tune(
 ):
     "Only tune. Prints the best hyper-parameters of each schedule."
     with _exit_codes():
+        from hyperbolic_lr.results import params_text
+
         protocol = _make_protocol(task, **kwargs)
         trials = _do(protocol, protocol.tune, dry_run, jobs, again)
         best = trials[trials['best']].set_index('schedule')[['budget', 'value', 'params']]
-        _print_table(best.assign(params=best['params'].map(_params_text)))
+        _print_table(best.assign(params=best['params'].map(params_text)))
         if len(best) < trials[['schedule', 'budget']].drop_duplicates().shape[0]:
             sys.exit(1)
 

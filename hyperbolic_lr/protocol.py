@@ -30,8 +30,9 @@ from .identity import identity, sources
 from .results import Results
 from .rivals import Rival, range_text, rivals
 from .runner import Run, train
+from .signals import handled
 from .store import Store, versions
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pathlib import Path
@@ -59,8 +60,6 @@ def _checked_schedules(schedules):
     for name, rival in schedules.items():
         if not isinstance(rival, Rival):
             raise TypeError(f'schedules[{name!r}] must be a Rival, got {rival!r}')
-        if 'lr' not in rival.space:
-            raise ValueError(f"schedules[{name!r}].space must have the peak rate 'lr', got {list(rival.space)}")
     return schedules
 
 
@@ -665,8 +664,10 @@ def _check_backend(jobs, time_limit):
     name = type(backend).__name__
     if not backend.supports_return_generator:
         raise ValueError(f"joblib's {name} does not give results as they come: use 'loky' or 'dask'")
-    if time_limit and 'Threading' in name:
-        raise ValueError(f"joblib's {name} cannot end a run: time_limit needs processes, such as those of 'loky'")
+    in_main = threading.current_thread() is threading.main_thread()
+    if time_limit and ('Threading' in name or effective_n_jobs(jobs) == 1 and not in_main):
+        where = f"joblib's {name}" if 'Threading' in name else 'jobs=1 outside the main thread'
+        raise ValueError(f'{where} cannot end a run: time_limit needs processes, as jobs=2 gives')
 
 
 def _warn_of_changes(protocol, todo):
@@ -690,7 +691,6 @@ def _warn_of_changes(protocol, todo):
         )
 
 
-@contextmanager
 def _remembered_signals(session):
     "Python drops what a handler raises while it collects garbage: then the run under way is the last"
 
@@ -698,16 +698,8 @@ def _remembered_signals(session):
         session.stopped_by = number
         before[number](number, frame)
 
-    in_main = threading.current_thread() is threading.main_thread()
-    before = {o: signal.getsignal(o) for o in (signal.SIGINT, signal.SIGTERM)} if in_main else {}
-    before = {number: handler for number, handler in before.items() if callable(handler)}
-    for number in before:
-        signal.signal(number, remember)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    before = {o: signal.getsignal(o) for o in (signal.SIGINT, signal.SIGTERM)}
+    return handled({number: remember for number, handler in before.items() if callable(handler)})
 
 
 @contextmanager

@@ -44,17 +44,22 @@ def rates(
 # %% ../nbs/api/01_rates.ipynb #929651f7
 def finite(
     name: str,  # What the error calls `x`
-    x: npt.ArrayLike,  # Sequence of numbers
+    x: npt.ArrayLike,  # Numbers
+    ndim: int | None = 1,  # Dimensions that it must have; None takes any
 ) -> np.ndarray:  # Floats
-    "`x` as an array of floats. ValueError or TypeError unless it is a sequence of finite numbers, one at least."
+    "`x` as an array of floats. ValueError or TypeError unless it is finite numbers, one at least, of that dimension."
     given: Any = x
+    what = {1: 'a sequence of numbers', 2: 'a matrix of numbers', None: 'numbers'}[ndim]
     try:
         values = np.asarray(x)
     except (TypeError, ValueError, RuntimeError) as e:
-        raise TypeError(f'{name} must be a sequence of numbers: {e}') from None
-    if values.ndim != 1 or not values.size:
-        raise ValueError(f'{name} must be a sequence of numbers, got shape {values.shape}: {x!r}')
-    if values.dtype.kind not in 'iuf' or (isinstance(x, (list, tuple)) and bool in map(type, x)):
+        raise TypeError(f'{name} must be {what}: {e}') from None
+    if ndim not in (None, values.ndim) or not values.size:
+        raise ValueError(f'{name} must be {what}, got shape {values.shape}: {x!r}')
+    no_numbers = values.dtype.kind not in 'iuf' or (isinstance(x, (list, tuple)) and bool in map(type, x))
+    if no_numbers and values.ndim != 1:
+        raise TypeError(f'{name} must be {what}, got {x!r}')
+    if no_numbers:
         values = np.array([check_number(f'{name}[{i}]', o) for i, o in enumerate(given)])
     values = values.astype(float)
     if not np.isfinite(values).all():

@@ -10,7 +10,6 @@ __all__ = ['plot_curves', 'plot_rates', 'plot_regret', 'to_html', 'summary_html'
 # %% ../nbs/api/10_report.ipynb #4eef867d
 import io
 import jinja2
-import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from matplotlib.ticker import LogFormatter
 from pathlib import Path
 from scipy.optimize import isotonic_regression
 from .checks import check_names
-from .results import Results, edge_rate, three_digits
+from .results import Results, edge_rate, params_text
 from .style import budget_colors, figure_style, schedule_style
 
 # %% ../nbs/api/10_report.ipynb #089995a7
@@ -291,14 +290,6 @@ def _items_table(items, *names):
     return pd.DataFrame([(k, _listed_text(v)) for k, v in items.items()], columns=names)
 
 
-def _params_text(params):
-    try:
-        items = json.loads(params).items()
-    except (ValueError, AttributeError):
-        return params  # not of a protocol
-    return ', '.join(f'{k} {three_digits(v) if isinstance(v, float) else v}' for k, v in items)
-
-
 def _edge_text(results, name):
     edge = edge_rate(results, name)
     return f' (the {edge} rate that was tried)' if edge else ''
@@ -377,7 +368,7 @@ def _schedules_section(results, with_rates):
     df, first = results.schedules, min(results.settings['budgets'])
     chosen = results.trials[results.trials['best'] & (results.trials['budget'] == first)]
     params = chosen.drop_duplicates('schedule').set_index('schedule')['params']
-    tuned = [_params_text(params.get(name, '{}')) + _edge_text(results, name) for name in df['name']]
+    tuned = [params_text(params.get(name, '{}')) + _edge_text(results, name) for name in df['name']]
     columns = {'schedule': df['name'], f'tuned at {first} epochs': tuned, 'search space': df['space']}
     columns |= {'knows the budget?': df['horizon'].map({True: 'yes', False: 'no'})}
     res = dict(title='Schedules', df=pd.DataFrame(columns | {k: df[k] for k in ('source', 'reference')}))

@@ -28,6 +28,7 @@ from fastai.torch_core import set_seed
 from pathlib import Path
 from typing import Any, NamedTuple
 from .rivals import Rival
+from .signals import handled
 
 # %% ../nbs/api/16_runner.ipynb #c4c8029f
 class Run(NamedTuple):
@@ -171,13 +172,12 @@ def _within(seconds):
     def stop(*_):
         raise _TimeUp(f'the run took longer than time_limit={seconds} seconds')
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with handled({signal.SIGALRM: stop}):
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 # %% ../nbs/api/16_runner.ipynb #a63e15d5
 def _checked_learner(learn):

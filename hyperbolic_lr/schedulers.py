@@ -114,9 +114,8 @@ class _Decay(LRScheduler):
         self._lows = [low if lr else 0.0 for lr, low in groups]
         self._shares = [low / lr if lr else 1.0 for lr, low in groups]
         self._tensors = any(isinstance(group['lr'], Tensor) for group in self.optimizer.param_groups)
-        self._first = (
-            inf if self._tensors else self.warmup_epochs + 1
-        )  # of the steps that need nothing but the recursion
+        # the first of the steps that need nothing but the recursion
+        self._first = inf if self._tensors else self.warmup_epochs + 1
 
     def _factor(self, t):
         W, N, U = self.warmup_epochs, self.max_iter, self.upper_bound

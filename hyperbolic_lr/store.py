@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from filelock import FileLock, Timeout
+from .results import params_text
 from .runner import Run
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -303,12 +304,11 @@ def _log_key(key, status, attempts):
 
 def _log_line(record, metric, trial):
     value = json.loads(record['curves']).get(metric, [math.nan])[-1:] or [math.nan]
-    params = ', '.join(f'{k} {v:.4g}' for k, v in json.loads(record['params']).items())
     purpose = f'tuned at {record["tuned_at"]}' if trial is None else f'trial {trial}'
     key = _log_key(*(record[k] for k in ('key', 'status', 'attempts')))
     line = (
         f'{record["date"]} {key} {record["schedule"]} at {record["budget"]} epochs, '
-        f'seed {record["seed"]}, {purpose}, {params}: {record["status"]}, '
+        f'seed {record["seed"]}, {purpose}, {params_text(record["params"])}: {record["status"]}, '
         f'{metric} {value[0]:.6g} in {record["seconds"]:.2f} s'
     )
     error = record['error'].rstrip().replace('\r', '\\r')

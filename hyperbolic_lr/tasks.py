@@ -9,14 +9,12 @@ __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivativ
            'cifar10']
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
-import codecs
 import hashlib
 import io
 import numpy as np
 import numpy.typing as npt
 import os
 import pickle
-import re
 import torch
 import torch.nn.functional as F
 from collections.abc import Callable, Sequence
@@ -29,6 +27,7 @@ from functools import cache, lru_cache, partial
 from .checks import check_number, check_whole
 from .loader import TensorLoader
 from .models import DeepONet, Seq2Seq, TraONet, simple_cnn
+from .rates import finite
 from math import sqrt
 from numpy.polynomial.chebyshev import chebvander
 from pathlib import Path
@@ -146,15 +145,10 @@ _huge = 1e100  # a product of three is still a float
 
 def _numbers(name: str, x: npt.ArrayLike, least: float = -_huge, most: float = _huge) -> np.ndarray:
     "`x` as floats. TypeError unless it is a number or numbers, ValueError unless there are some and all within range."
-    try:
-        values = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError):  # a ragged list, or a tensor that is elsewhere
-        values = np.array(None)
-    if values.dtype.kind not in 'iuf':
-        raise TypeError(f'{name} must be numbers, got {x!r}')
-    if not values.size or not ((least <= values) & (values <= most)).all():
-        raise ValueError(f'{name} must be numbers from {least:g} to {most:g}, one or more, got {values}')
-    return values.astype(float, copy=False)
+    values = finite(name, x, ndim=None)
+    if not ((least <= values) & (values <= most)).all():
+        raise ValueError(f'{name} must be numbers from {least:g} to {most:g}, got {values}')
+    return values
 
 
 def newmark(
@@ -389,58 +383,27 @@ def _cifar_folder(folder: str | Path | None) -> Path:
     )
 
 # %% ../nbs/api/07_tasks.ipynb #656b1f47
-_array_words = ['numpy.core.multiarray._reconstruct', 'numpy.core.numeric._frombuffer', 'numpy.ndarray', 'numpy.dtype']
+_array_parts = ('ndarray', 'dtype', 'core.multiarray._reconstruct', 'core.numeric._frombuffer')
+_plain_names = {'_codecs.encode', *(f'numpy.{o}' for o in _array_parts)}
 
 
-class _Part:
-    "What a pickle says of an array, or of its type"
-
-    def __init__(self, *args):
-        self.args = args
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    "Reads plain data, with a `_Part` for what NumPy would be asked to make"
+class _ArrayUnpickler(pickle.Unpickler):
+    "Makes plain data and NumPy's arrays, and calls nothing else"
 
     def find_class(self, module, name):
-        word = f'{module}.{name}'.replace('numpy._core.', 'numpy.core.')
-        if word == '_codecs.encode':
-            return codecs.encode  # bytes that Python 3 has written for Python 2
-        if word not in _array_words:
-            raise pickle.UnpicklingError(f'it wants {word}')
-        return _Part
-
-
-def _text(x: str | bytes) -> str:
-    return x.decode() if isinstance(x, bytes) else x
-
-
-def _array(part: _Part) -> np.ndarray:
-    "The array that was described, of integers"
-    if hasattr(part, 'state'):
-        _, shape, dtype, is_fortran, raw = part.state
-        order = 'F' if is_fortran else 'C'
-    else:
-        raw, dtype, shape, order = part.args  # since protocol 5
-    kind = _text(dtype.state[1]) + _text(dtype.args[0])
-    if not re.fullmatch('[|<>][iu][1248]', kind):
-        raise ValueError(f'it holds an array of {kind}')
-    return np.frombuffer(raw, kind).reshape(shape, order='F' if order == 'F' else 'C')
+        if f'{module}.{name}'.replace('numpy._core.', 'numpy.core.') not in _plain_names:
+            raise pickle.UnpicklingError(f'it wants {module}.{name}')
+        return super().find_class(module, name)
 
 
 def _cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     "Images (n, 3, 32, 32) and labels of one file. ValueError if it holds anything else."
     raw = path.read_bytes()
     try:
-        batch = _PlainUnpickler(io.BytesIO(raw), encoding='bytes').load()
+        batch = _ArrayUnpickler(io.BytesIO(raw), encoding='bytes').load()
         if not isinstance(batch, dict) or not {b'data', b'labels'} <= batch.keys():
             raise ValueError('it has no data and labels')
-        images, labels = (
-            _array(o) if isinstance(o, _Part) else np.array(o) for o in (batch[b'data'], batch[b'labels'])
-        )
+        images, labels = (np.asarray(batch[o]) for o in (b'data', b'labels'))
         if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
             raise ValueError(f'data must be bytes (n, 3072), got {images.dtype} {images.shape}')
         if labels.dtype.kind not in 'iu' or labels.shape != images.shape[:1] or not np.isin(labels, range(10)).all():

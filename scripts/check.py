@@ -76,7 +76,7 @@ def export_and_clean():
 
 
 def outputs_stored():
-    "A notebook whose pictures and values are missing, or whose stored output is an error, is no page to read"
+    "A notebook whose pictures and values are missing, or that shows an error or a warning, is no page to read"
     for path in Path('nbs').rglob('*.ipynb'):
         if path.parts[1].startswith(('_', '.')):
             continue
@@ -85,8 +85,8 @@ def outputs_stored():
                 o in cell.source for o in ('#| export', '#| cuda', '#| slow', '#| eval: false')
             ):
                 continue
-            if any(o.output_type == 'error' for o in cell.outputs):
-                raise RuntimeError(f'{path}: a cell has an error as its output')
+            if any(o.output_type == 'error' or o.get('name') == 'stderr' for o in cell.outputs):
+                raise RuntimeError(f'{path}: a cell has an error or a warning as its output\n{cell.source}')
             body = ast.parse(cell.source).body
             if (
                 'plt.subplots' in cell.source
@@ -108,7 +108,7 @@ def outputs_stored():
 
 
 floors = [
-    'checks',
+    'checks signals',
     'curves rates style loader models identity',
     'schedulers sensitivity tasks',
     'results callback',
