@@ -8,14 +8,14 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/curves.html.md"""
 from __future__ import annotations  # noqa: F404
 
 from collections.abc import Callable
-from math import inf
+from math import inf, pi, sin
 from numbers import Rational, Real
 from typing import TYPE_CHECKING, Any, TypeVar
-from .checks import check_number
+from .checks import check_number, check_one_of
 
 # %% auto #0
-__all__ = ['check_lengths', 'hyperbola', 'decay_factor', 'check_rates', 'hyperbolic', 'exp_hyperbolic', 'infimum_for',
-           'continuation']
+__all__ = ['cooldown_shapes', 'check_lengths', 'hyperbola', 'decay_factor', 'check_rates', 'hyperbolic', 'exp_hyperbolic',
+           'infimum_for', 'continuation', 'cooldown_factor', 'cooled']
 
 # %% ../nbs/api/00_curves.ipynb #abe4a005
 def check_lengths(
@@ -224,3 +224,59 @@ def continuation(
     _check_position(n)
     q = _height(_held(n, begin, N), N, U) / _height(begin, N, U)
     return final * (start_lr / final) ** q if exp else start_lr * q + final * (1 - q)
+
+# %% ../nbs/api/00_curves.ipynb #dcd95bd7
+cooldown_shapes = ('linear', 'sqrt', 'cosine')
+
+
+def _sin(x):
+    if isinstance(x, Real):
+        return sin(x)
+    if hasattr(x, 'sin'):
+        return x.sin()
+    import numpy as np  # here, since `x` is an array, and nothing else needs NumPy
+
+    return np.sin(x)
+
+
+def _cooldown_start(max_iter, cooldown):
+    "N and K as floats, and where the cooldown begins"
+    N = float(check_number('max_iter', max_iter, more_than=0))
+    K = float(check_number('cooldown', cooldown, at_least=0, at_most=N))
+    return N, K, N - K
+
+# %% ../nbs/api/00_curves.ipynb #41277a84
+def cooldown_factor(
+    n: _Numeric,  # Position: a number, an array or a tensor; held within N - K and N
+    max_iter: float,  # Budget N, in the unit of `n`
+    cooldown: float,  # Length K of the cooldown, at most N; 0 gives a factor of 1 everywhere
+    shape: str = 'sqrt',  # How it falls: 'linear', 'sqrt' or 'cosine'
+    final: float = 0.0,  # Share that is left at N, from 0 to 1
+) -> _Numeric:  # Factor between `final` and 1, of `n`'s type and shape
+    "The factor s of a cooldown over the last `cooldown` of `max_iter`. TypeError or ValueError for a bad argument."
+    N, K, begin = _cooldown_start(max_iter, cooldown)
+    kind = cooldown_shapes.index(check_one_of('shape', shape, cooldown_shapes))
+    check_number('final', final, at_least=0, at_most=1)
+    _check_position(n)
+    n = _held(n, begin, N)
+    if not K:
+        return n * 0 + 1
+    done, left = (n - begin) / K, _held((N - n) / K, 0, 1)
+    factor = (left, left / (1 + done**0.5), _sin(pi / 2 * left) ** 2)[kind]
+    return final + (1 - final) * factor
+
+
+def cooled(
+    n: _Numeric,  # Position: a number, an array or a tensor; held within 0 and N
+    trunk: Callable[[Any], Any],  # Takes positions, returns rates
+    max_iter: float,  # Budget N, in the unit of `n`
+    cooldown: float,  # Length K of the cooldown, at most N; 0 gives the trunk until N
+    shape: str = 'sqrt',  # How it falls: 'linear', 'sqrt' or 'cosine'
+    final: float = 0.0,  # Share of the trunk's last rate that is left at N, from 0 to 1
+) -> _Numeric:  # Rate, as `trunk` returns it
+    "The rate of `trunk` until N - K, and from there a cooldown. TypeError or ValueError for a bad argument."
+    if not callable(trunk):
+        raise TypeError(f'trunk must be a function of a position, got {trunk!r}')
+    factor = cooldown_factor(n, max_iter, cooldown, shape, final)
+    _, _, begin = _cooldown_start(max_iter, cooldown)
+    return trunk(_held(n, 0, begin)) * factor
