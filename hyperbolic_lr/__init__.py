@@ -9,7 +9,7 @@ from .curves import __all__ as _names
 if TYPE_CHECKING:
     from .schedulers import *
 
-_lazy = {'HyperbolicLR', 'ExpHyperbolicLR'}
+_lazy = {'HyperbolicLR', 'ExpHyperbolicLR', 'Cooldown'}
 __all__ = [*_names, *sorted(_lazy)]
 
 
