@@ -15,11 +15,13 @@ from fastai.learner import Learner, Recorder, SkipToEpoch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from fastcore.meta import delegates
+from functools import partial
 from inspect import unwrap
 from typing import Any
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from .checks import check_number, check_one_of, check_whole
-from .schedulers import ExpHyperbolicLR, HyperbolicLR
+from .curves import cooldown_shapes
+from .schedulers import Cooldown, ExpHyperbolicLR, HyperbolicLR
 
 # %% ../nbs/api/09_callback.ipynb #4979f303
 def _optimizer_with_tensor_lr(opt):
@@ -173,6 +175,7 @@ class SchedulerCallback(Callback):
         _record(self.learn)
         if hasattr(self.learn, 'recorder'):
             self.recorder.group_lrs = self.group_lrs
+            vars(self.learn.recorder)['trunk_lrs'] = None
         self._claim_record()
 
     def _claim_record(self):
@@ -253,7 +256,7 @@ def _take_over(cb, learn, lr):
 
 def _check_goes_on(fit, last, start_epoch):
     "ValueError unless the curve of `fit` goes on from that of the fit before"
-    for name in 'schedule', 'lr', 'upper_bound', 'infimum_lr', 'warmup_epochs':
+    for name in 'schedule', 'lr', 'upper_bound', 'infimum_lr', 'warmup_epochs', 'trunk':
         if fit[name] != last[name]:
             raise ValueError(
                 f'{name} must be as in the fit before, {last[name]}, since extend_from goes on from it, got {fit[name]}'
@@ -262,6 +265,11 @@ def _check_goes_on(fit, last, start_epoch):
     again = join == last['extend_from'] and (n_epoch == last['n_epoch'] or start_epoch == join)
     if join != last['n_epoch'] and not again:
         raise ValueError(f'extend_from must be {last["n_epoch"]}, the epochs of the fit before, got {join}')
+    if last['cooldown'] and not again:
+        raise ValueError(
+            f'the fit before was cooled down for {last["cooldown"]:g} epochs, and goes on only from before that: '
+            'go back to a branch first'
+        )
 
 # %% ../nbs/api/09_callback.ipynb #e161da61
 class HyperbolicLRCallback(SchedulerCallback):
@@ -275,6 +283,12 @@ class HyperbolicLRCallback(SchedulerCallback):
         infimum_ratio: Lower bound as a share of each group's rate, less than 1; takes the place of `infimum_lr`.
         extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that and all
             else as in that fit.
+        cooldown: Over the end of the fit the rate falls from where the trunk is then: for this share of the epochs if
+            it is less than 1, else for this number of epochs.
+        trunk: Which curve is cooled down: that of the 'budget' of the fit's epochs, or the one that is planned for
+            'upper_bound' epochs and so is the same for every fit.
+        cooldown_shape: 'linear', 'sqrt' (1 - sqrt) or 'cosine'.
+        cooldown_final: Share of the trunk's rate that is left at the end, from 0 to 1.
         by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
 
     Raises:
@@ -293,6 +307,10 @@ class HyperbolicLRCallback(SchedulerCallback):
         infimum_ratio: float | None = None,
         extend_from: int | None = None,
         by: str = 'batch',
+        cooldown: float = 0,
+        trunk: str = 'budget',
+        cooldown_shape: str = 'sqrt',
+        cooldown_final: float = 0.0,
     ):
         above_zero = {'more_than' if self._scheduler_class is ExpHyperbolicLR else 'at_least': 0}
         if upper_bound is not None or extend_from is None:
@@ -307,6 +325,13 @@ class HyperbolicLRCallback(SchedulerCallback):
         self.infimum_ratio = infimum_ratio
         self.extend_from = extend_from
         self.by = check_one_of('by', by, ('batch', 'epoch'))
+        self.cooldown = check_number('cooldown', cooldown, at_least=0)
+        self.trunk = check_one_of('trunk', trunk, ('budget', 'upper_bound'))
+        self.cooldown_shape = check_one_of('cooldown_shape', cooldown_shape, cooldown_shapes)
+        self.cooldown_final = check_number('cooldown_final', cooldown_final, at_least=0, at_most=1)
+
+    def _cooldown_epochs(self, n_epoch):
+        return self.cooldown * n_epoch if self.cooldown < 1 else self.cooldown
 
     def make_scheduler(
         self,
@@ -320,7 +345,9 @@ class HyperbolicLRCallback(SchedulerCallback):
             _take_over(self, self.learn, peaks)
         self.check(n_epoch, start_epoch)
         per_epoch = n / n_epoch
-        planned = n if self.extend_from is None else self.extend_from * per_epoch
+        cooldown = round(self._cooldown_epochs(n_epoch) * per_epoch, 9)  # 0.3 of 10 is 3, not a rounding error more
+        extends = self.extend_from is not None
+        planned = self.extend_from * per_epoch if extends else n
         scheduler = self._scheduler_class(
             opt,
             self.upper_bound * per_epoch,
@@ -328,14 +355,31 @@ class HyperbolicLRCallback(SchedulerCallback):
             self._infimum_below(peaks),
             self.warmup_epochs * per_epoch,
             infimum_ratio=self.infimum_ratio,
+            cooldown=0 if extends else cooldown,
+            trunk=self.trunk,
+            cooldown_shape=self.cooldown_shape,
+            cooldown_final=self.cooldown_final,
         )
         self._remember(scheduler, n_epoch, start_epoch)
-        if self.extend_from is not None:
+        if extends:
             opt.step()
             for _ in range(round(planned)):
                 scheduler.step()
-            scheduler.extend(n)
+            scheduler.extend(n, cooldown)
         return scheduler
+
+    def _start_record(self):
+        super()._start_record()
+        if self._scheduler.cooldown and hasattr(self.learn, 'recorder'):
+            vars(self.learn.recorder)['trunk_lrs'] = self._trunk_lrs()  # of 51 moments in the cooldown
+
+    def _trunk_lrs(self, points=51):
+        "Where the trunk would go on: batches of this fit, and the rates of each group at them"
+        n, end = self._scheduler.max_iter, self._scheduler.max_iter - self._scheduler.cooldown
+        steps = [end + (n - end) * i / (points - 1) for i in range(points)]
+        batches = self.n_epoch * len(self.dls.train)
+        first = self.epoch * len(self.dls.train)
+        return [step / n * batches - first for step in steps], [self._scheduler.trunk_lr(step) for step in steps]
 
     def _infimum_below(self, peaks):
         one_for_all = self.infimum_ratio is None and isinstance(self.infimum_lr, float | int)
@@ -356,6 +400,8 @@ class HyperbolicLRCallback(SchedulerCallback):
             warmup_epochs=self.warmup_epochs,
             n_epoch=n_epoch,
             extend_from=self.extend_from,
+            trunk=self.trunk,
+            cooldown=self._cooldown_epochs(n_epoch),
         )
         last = getattr(self.learn, 'hyperbolic_fit', None)
         if self.extend_from is not None and last is not None:
@@ -370,6 +416,7 @@ class HyperbolicLRCallback(SchedulerCallback):
         "ValueError for an argument that does not suit a fit of `n_epoch`, TypeError for another type"
         _check_epochs(n_epoch, start_epoch)
         U, warmup, join = self.upper_bound, self.warmup_epochs, self.extend_from
+        cooldown, begin = self._cooldown_epochs(n_epoch), max(warmup, join or 0)
         if U is not None and U < n_epoch:
             raise ValueError(f'upper_bound must be at least the {n_epoch} epochs of this fit, got {U}')
         if warmup >= n_epoch > 0:
@@ -378,6 +425,11 @@ class HyperbolicLRCallback(SchedulerCallback):
             raise ValueError(
                 f'extend_from must be more than warmup_epochs={warmup} '
                 f'and at most start_epoch={start_epoch}, got {join}'
+            )
+        if cooldown > n_epoch - begin and n_epoch > 0:
+            raise ValueError(
+                f'cooldown must be at most the {n_epoch - begin:g} epochs that this fit has after epoch {begin:g}, '
+                f'got {self.cooldown}'
             )
 
 # %% ../nbs/api/09_callback.ipynb #8fe51a06
@@ -393,6 +445,12 @@ class ExpHyperbolicLRCallback(HyperbolicLRCallback):
         infimum_ratio: Lower bound as a share of each group's rate, between 0 and 1; takes the place of `infimum_lr`.
         extend_from: Epochs of a finished fit that this one goes on from, with `start_epoch` at least that and all
             else as in that fit.
+        cooldown: Over the end of the fit the rate falls from where the trunk is then: for this share of the epochs if
+            it is less than 1, else for this number of epochs.
+        trunk: Which curve is cooled down: that of the 'budget' of the fit's epochs, or the one that is planned for
+            'upper_bound' epochs and so is the same for every fit.
+        cooldown_shape: 'linear', 'sqrt' (1 - sqrt) or 'cosine'.
+        cooldown_final: Share of the trunk's rate that is left at the end, from 0 to 1.
         by: When the rate changes: every 'batch', or every 'epoch' as in the paper.
 
     Raises:
@@ -493,7 +551,8 @@ def plot_lr(
     ax=None,  # matplotlib axes; None makes new ones
     log: bool = True,  # Logarithmic axis for the rate?
 ):  # Axes with a line per parameter group
-    "Plot the rate of every parameter group in the last fit. ValueError unless it was under a `SchedulerCallback`."
+    """Plot the rate of every parameter group in the last fit; dotted, where a trunk would have gone on without its
+    cooldown. ValueError unless it was under a `SchedulerCallback`."""
     until = getattr(self.learn, 'smooth_loss', None)
     if not getattr(self, 'group_lrs', None) or self._lrs_until is not until:
         raise ValueError('plot_lr needs group_lrs of the last fit, which only a fit under a SchedulerCallback records')
@@ -503,8 +562,43 @@ def plot_lr(
         from matplotlib.pyplot import subplots
 
         ax = subplots()[1]
-    for i, lrs in enumerate(zip(*self.group_lrs)):
-        ax.plot(lrs, label=f'group {i}')
+    lines = [ax.plot(lrs, label=f'group {i}')[0] for i, lrs in enumerate(zip(*self.group_lrs))]
+    if self.trunk_lrs:
+        batches, rates = self.trunk_lrs
+        for line, lrs in zip(lines, zip(*rates)):
+            ax.plot(batches, lrs, ':', color=line.get_color())
+        ax.axvline(batches[0], color='gray', lw=0.8, label='cooldown')
     ax.set(xlabel='batch', ylabel='learning rate', yscale='log' if log else 'linear')
     ax.legend()
     return ax
+
+# %% ../nbs/api/09_callback.ipynb #bfad9de1
+def _make_cooldown(learn, shape, final, opt, n_steps):
+    "A `Cooldown`, which a later fit cannot go on from"
+    if fit := getattr(learn, 'hyperbolic_fit', None):
+        learn.hyperbolic_fit = fit | dict(cooldown=learn.n_epoch)
+    return Cooldown(opt, n_steps, shape, final)
+
+
+@patch
+def fit_cooldown(
+    self: Learner,
+    n_epoch: int,  # Epochs in which the rate falls
+    *,
+    shape: str = 'sqrt',  # How it falls: 'linear', 'sqrt' (1 - sqrt) or 'cosine'
+    final: float = 0.0,  # Share of the rate that is left at the end, from 0 to 1
+    wd: float | None = None,  # Weight decay; None takes the Learner's
+    cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for this fit
+) -> None:
+    """Fit for `n_epoch` under `Cooldown`, from the last rates of the fit before. TypeError or ValueError for a bad
+    argument, and if there was no fit before or its rates ended at zero."""
+    check_whole('n_epoch', n_epoch)
+    check_one_of('shape', shape, cooldown_shapes)
+    check_number('final', final, at_least=0, at_most=1)
+    wd, cbs = _checked_hyper('wd', wd, at_least=0), _checked_cbs(cbs)
+    if self.opt is None:
+        raise ValueError('fit_cooldown goes on from a fit, and this Learner has no optimizer yet: fit it first')
+    lrs = [float(hyper['lr']) for hyper in self.opt.hypers]
+    if not any(lrs):
+        raise ValueError(f'the rates must be more than 0 to be cooled down, the fit before has left {lrs}')
+    self.fit(n_epoch, lrs, wd=wd, cbs=[SchedulerCallback(partial(_make_cooldown, self, shape, final)), *cbs])

@@ -295,13 +295,16 @@ class _Decay(_Resumable):
     def _cooldown_factor(self, t):
         return cooldown_factor(t, self.max_iter, self.cooldown, self.cooldown_shape, self.cooldown_final)
 
-    def _trunk_at(self, t):
-        "Closed form: the rate of each group at step `t` of the trunk"
+    def trunk_lr(
+        self,
+        t: float,  # Step, at least 0
+    ) -> list[float]:  # One rate per parameter group
+        "The rates at step `t` of the trunk, as if there were no cooldown"
         raise NotImplementedError
 
     def _rates_at(self, t):
         "Closed form: the rate of each group at step `t`"
-        rates, factor = self._trunk_at(min(t, self._last)), self._cooldown_factor(t)
+        rates, factor = self.trunk_lr(min(t, self._last)), self._cooldown_factor(t)
         return [lr * factor for lr in rates]
 
     def _get_closed_form_lr(self):
@@ -516,7 +519,8 @@ class HyperbolicLR(_Decay):
         self.infimum_ratio = float(ratio)
         return peaks, _checked_infima([lr * self.infimum_ratio for lr in peaks], peaks, self._exp)
 
-    def _trunk_at(self, t):
+    def trunk_lr(self, t: float) -> list[float]:
+        "The rates at step `t` of the trunk, as if there were no cooldown"
         p = self._factor(t)
         return [lr * p + low * (1 - p) for lr, low in zip(self.base_lrs, self._lows)]
 
@@ -571,9 +575,10 @@ class ExpHyperbolicLR(HyperbolicLR):
 
     _exp = True
 
-    def _trunk_at(self, t):
+    def trunk_lr(self, t: float) -> list[float]:
+        "The rates at step `t` of the trunk, as if there were no cooldown"
         if t < self.warmup_epochs:
-            return super()._trunk_at(t)
+            return super().trunk_lr(t)
         p = self._factor(t)
         return [lr * share ** (1 - p) for lr, share in zip(self.base_lrs, self._shares)]
 
