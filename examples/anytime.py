@@ -249,7 +249,7 @@ def main(
     runs, began = Path(store), time.time()
     runs.mkdir(parents=True, exist_ok=True)
     do = partial(run, folder, runs)
-    pool = Parallel(jobs)
+    pool = Parallel(jobs, backend='multiprocessing')
     print(time.strftime('%H:%M'), 'tuning', flush=True)
     pool(delayed(do)(m, lr, s, 5) for m, lr, s in product(methods.keys() - same_at_5.keys(), grid, tune_seeds))
     pool(delayed(do)(m, lr, s, n) for m, lr, s, n in product(retuned, grid[2:9], tune_seeds[:2], [10, 20]))
@@ -267,7 +267,7 @@ def main(
     table(runs).sort_values(['method', 'budget', 'lr', 'seed']).to_csv(target / 'runs.csv', index=False)
     pd.DataFrame(sum(previews, [])).to_csv(target / 'previews.csv', index=False)
     settings = dict(
-        command=shlex.join(['python', 'examples/anytime.py', '--folder', 'DIR', '--jobs', str(jobs)]),
+        command=shlex.join(['python', 'examples/anytime.py', 'DIR', '--jobs', str(jobs)]),
         longest=longest,
         stops={str(k): v for k, v in stops.items()},
         budgets=budgets,

@@ -74,6 +74,7 @@ def save_branch(
         random=_random_states(self.dls),
         hyperbolic_fit=_plain(getattr(self, 'hyperbolic_fit', None)),
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix('.tmp')
     torch.save(state, unfinished)
     os.replace(unfinished, path)
@@ -201,9 +202,9 @@ class AverageWeights(_Average):
         return 1 / (self._updates + 1)
 
     def after_step(self):
-        if self.last is not None and self.pct_train < 1 - self.last:
-            self._updates = 0  # the mean begins later, here it follows the weights
         super().after_step()
+        if self.last is not None and self.pct_train < 1 - self.last:
+            self._updates = 0  # the mean begins later, until then it follows the weights
 
     def before_validate(self):
         self._swap_weights(True)
@@ -256,7 +257,7 @@ class Preview(_Average):
             self._swap_weights(False)
             _set_random_states(self.dls, states)
         average = self.recorder.loss.value
-        self.recorder.log.append(None if average is None else raw - (raw - average) / self.recovers)
+        self.recorder.log.append(None if average is None else float(raw - (raw - average) / self.recovers))
 
     def after_fit(self):
         self._average = None
