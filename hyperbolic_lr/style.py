@@ -35,11 +35,11 @@ figure_style = {
 }
 
 _families = dict(
-    blue=['hyperbolic'],
-    vermillion=['exp-hyperbolic'],
-    green=['cosine', 'cosine-warmup', 'cosine-horizon', 'averaged'],
+    blue=['hyperbolic', 'hyperbolic-cooldown'],
+    vermillion=['exp-hyperbolic', 'exp-hyperbolic-cooldown'],
+    green=['cosine', 'cosine-warmup', 'cosine-horizon', 'averaged', 'merged'],
     purple=['linear', 'linear-warmup', 'linear-horizon', 'polynomial'],
-    orange=['wsd', 'sqrt-cooldown', 'inverse-sqrt', 'rex'],
+    orange=['wsd', 'sqrt-cooldown', 'inverse-sqrt', 'rex', 'inverse-sqrt-averaged'],
     sky=['one-cycle', 'cyclic', 'step', 'exponential'],
     black=['none', 'schedule-free', 'prodigy', 'd-adaptation', 'adas'],
 )
