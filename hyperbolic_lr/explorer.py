@@ -27,7 +27,9 @@ from matplotlib.figure import Figure
 _classes = {'hyperbolic': ('HyperbolicLR', hyperbolic), 'exp-hyperbolic': ('ExpHyperbolicLR', exp_hyperbolic)}
 
 
-def _scheduler_code(name, N, upper_bound, lr, infimum_lr=None, final_lr=None, warmup_epochs=0):
+def _scheduler_code(
+    name, N, upper_bound, lr, infimum_lr=None, final_lr=None, warmup_epochs=0, cooldown=0, trunk='budget'
+):
     low = infimum_lr if final_lr is None else final_lr
     if name == 'none':
         return 'torch.optim.lr_scheduler.ConstantLR(optimizer, 1)'
@@ -38,7 +40,9 @@ def _scheduler_code(name, N, upper_bound, lr, infimum_lr=None, final_lr=None, wa
     class_name, curve = _classes[name]
     infimum = low if final_lr is None else infimum_for(final_lr, lr, N, upper_bound, curve, warmup_epochs)
     warm = f', warmup_epochs={warmup_epochs}' if warmup_epochs else ''
-    return f'{class_name}(optimizer, upper_bound={upper_bound}, max_iter={N}, infimum_lr={infimum}{warm})'
+    cool = f', cooldown={round(cooldown * N, 9):g}' if cooldown else ''
+    cool += f', trunk={trunk!r}' if trunk != 'budget' else ''
+    return f'{class_name}(optimizer, upper_bound={upper_bound}, max_iter={N}, infimum_lr={infimum}{warm}{cool})'
 
 
 def _code(schedules, budgets, **settings):
@@ -99,8 +103,8 @@ class _Picture:
         self.image = widgets.Image(format='png', layout=layout)
         self._limits_of_frame = self._frame = None
 
-    def draw(self, curves, styles, first):
-        self.panel.draw(curves, styles, first)
+    def draw(self, curves, styles, first, trunks):
+        self.panel.draw(curves, styles, first, trunks)
         self.image.value = self._png()
 
     def _png(self):
@@ -132,6 +136,8 @@ def _make_controls():
         lr=widgets.FloatLogSlider(0.1, min=-5, max=0.5, description='Peak rate', **rate),
         low=widgets.FloatLogSlider(1e-4, min=-8, max=0, description='Infimum', **rate),
         end=widgets.Dropdown(options=['infimum', 'final rate'], description='Lower end', **row),
+        cooldown=widgets.FloatSlider(0, min=0, max=1, step=0.05, readout_format='.0%', description='Cooldown', **row),
+        trunk=widgets.Dropdown(options=[('of N', 'budget'), ('of U', 'upper_bound')], description='Trunk', **row),
     )
 
 
@@ -151,7 +157,7 @@ def _wrapped(children):
     return widgets.Box([*children], layout=layout)
 
 # %% ../nbs/api/19_explorer.ipynb #3dc13689
-_setting_names = 'schedules budgets upper_bound lr infimum_lr final_lr warmup_epochs'.split()
+_setting_names = 'schedules budgets upper_bound lr infimum_lr final_lr warmup_epochs cooldown trunk'.split()
 
 
 def _short(x):
@@ -173,6 +179,8 @@ _control_names = dict(
     infimum_lr='Infimum',
     final_lr='Final rate',
     lr='Peak rate',
+    cooldown='Cooldown',
+    trunk='Trunk',
 )
 
 
@@ -205,6 +213,8 @@ class Explorer:
         infimum_lr: float | None = None,  # Lower end, from 1e-8 to 1; None takes 1e-4, or `final_lr`
         final_lr: float | None = None,  # Rate at which every budget ends, instead of `infimum_lr`
         warmup_epochs: int = 0,  # Linear warm-up, in epochs
+        cooldown: float = 0,  # Share of each budget over which the hyperbolic schedules cool down
+        trunk: str = 'budget',  # What they cool down from: the curve of the 'budget' N, or the one of 'upper_bound'
     ) -> None:
         self.controls = _make_controls()
         self.chips = {name: _make_chip(name) for name in drawable()}
@@ -219,9 +229,10 @@ class Explorer:
 
         ends = dict(infimum_lr=1e-4 if infimum_lr is None and final_lr is None else infimum_lr, final_lr=final_lr)
         given = {k: v for k, v in ends.items() if v is not None}
+        shape = dict(cooldown=cooldown, trunk=trunk)
         lengths = dict(budgets=budgets, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
         try:
-            self._apply(dict(schedules=schedules, lr=lr) | lengths | given)
+            self._apply(dict(schedules=schedules, lr=lr) | lengths | given | shape)
         except Exception:
             self.close()
             raise
@@ -274,6 +285,8 @@ class Explorer:
             'lr': _short(c['lr'].value),
             end: _short(c['low'].value),
             'warmup_epochs': c['warmup_epochs'].value,
+            'cooldown': round(c['cooldown'].value, 2),
+            'trunk': c['trunk'].value,
         }
 
     def set(
@@ -333,6 +346,7 @@ class Explorer:
             c[k].value = v
         c['others'].value = ', '.join(map(str, others))
         c['lr'].value = settings['lr']
+        c['cooldown'].value, c['trunk'].value = settings['cooldown'], settings['trunk']
         is_final = 'final_lr' in settings
         c['low'].value = settings['final_lr' if is_final else 'infimum_lr']
         c['end'].value = 'final rate' if is_final else 'infimum'
@@ -381,7 +395,7 @@ class Explorer:
         schedules, budgets = s['schedules'], s['budgets']
         data, styles = panel_data(**s), line_styles(schedules, budgets)
         for name, picture in self._pictures.items():
-            picture.draw(data[name], styles, budgets[0])
+            picture.draw(data[name], styles, budgets[0], data['trunk'])
         with self._unobserved():
             self.share.value = json.dumps(s, separators=(',', ':'))
         self.code = _code(**s)

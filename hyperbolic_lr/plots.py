@@ -11,14 +11,14 @@ __all__ = ['panel_names', 'drawable', 'shown_params', 'panel_data', 'line_styles
 import matplotlib.pyplot as plt
 import numpy as np
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from math import ceil, floor, log10
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
-from .checks import check_names, check_one_of, check_whole, check_wholes
-from .curves import check_lengths, check_rates, exp_hyperbolic, hyperbolic, infimum_for
+from .checks import check_names, check_number, check_one_of, check_whole, check_wholes
+from .curves import check_lengths, check_rates, cooled, exp_hyperbolic, hyperbolic, infimum_for
 from .rates import cumulative_rate, decay_rate
 from .style import budget_colors, schedule_style
 
@@ -26,10 +26,11 @@ from .style import budget_colors, schedule_style
 _hyperbolics: dict[str, Callable] = {'hyperbolic': hyperbolic, 'exp-hyperbolic': exp_hyperbolic}
 
 
-@cache  # all 23 are built at each call otherwise, and a slider asks for them often
+@cache  # all are built at each call otherwise, and a slider asks for them often
 def _with_schedule(rivals):
-    known = rivals(1)  # `longest` matters for tuning only
-    return {k: o for k, o in known.items() if k not in _hyperbolics and (o.scheduler or k == 'none')}
+    known = rivals(1)  # `longest` matters for tuning only, but for those that are ours
+    ours = [name + end for name in _hyperbolics for end in ('', '-cooldown')]
+    return {k: o for k, o in known.items() if k not in ours and (o.scheduler or k == 'none')}
 
 
 def _drawable_rivals():
@@ -105,6 +106,20 @@ def _rival_shape(name, N, per_epoch, tuned_at, params):
     return _drawable_rivals()[name].rates(N, per_epoch, tuned_at, lr=1.0, **dict(params))
 
 
+def _check_cooldown(cooldown, trunk, final_lr, warmup_epochs, budgets):
+    check_number('cooldown', cooldown, at_least=0, at_most=1)
+    check_one_of('trunk', trunk, ('budget', 'upper_bound'))
+    for N in budgets:
+        if cooldown * N > N - warmup_epochs:
+            raise ValueError(
+                f'cooldown must leave {warmup_epochs} of {N} epochs to the warm-up, got a share of {cooldown}'
+            )
+    if final_lr is not None and (cooldown or trunk != 'budget'):
+        raise ValueError(
+            f"final_lr must be None with a cooldown or another trunk than 'budget', got {final_lr}: give infimum_lr"
+        )
+
+
 def _measure(rates, N, per_epoch):
     "{panel: (epochs, values)} of one curve, without the distance"
     epochs = np.arange(len(rates)) / per_epoch
@@ -135,8 +150,11 @@ def panel_data(
     final_lr: float | None = None,  # Where both of them end at every budget, instead of `infimum_lr`
     warmup_epochs: float = 0,  # Linear warm-up of the hyperbolic schedules and of those named so, in epochs
     points: int = 1000,  # Least number of points on the longest curve
+    cooldown: float = 0,  # Share of each budget over which the hyperbolic schedules cool down, from 0 to 1
+    trunk: str = 'budget',  # What they cool down from: the curve of the 'budget', or the one planned for 'upper_bound'
 ) -> dict[str, dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]]:  # {panel: {(schedule, budget): (epochs, values)}}
-    """What `plot_schedules` draws: the panels rate, log, decay, cumulative and distance, on one grid of epochs.
+    """What `plot_schedules` draws: the panels rate, log, decay, cumulative and distance, on one grid of epochs; 'trunk'
+    holds where the rates would go on without their cooldown.
 
     ValueError or TypeError names the argument that makes no schedule; ImportError for a rival without `protocol`."""
     names, lengths = _as_list(schedules), _as_list(budgets)
@@ -145,6 +163,7 @@ def panel_data(
         check_lengths(N, upper_bound, warmup_epochs)
     low = infimum_lr if final_lr is None else final_lr
     check_rates(lr, low, exp=True)
+    _check_cooldown(cooldown, trunk, final_lr, warmup_epochs, lengths)
     per_epoch, first = ceil(points / max(lengths)), lengths[0]
 
     def rates(name, N):
@@ -153,9 +172,14 @@ def panel_data(
             return lr * _rival_shape(name, N, per_epoch, first, tuple(params.items()))
         curve, epochs = _hyperbolics[name], np.arange(N * per_epoch + 1) / per_epoch
         infimum = low if final_lr is None else infimum_for(final_lr, lr, N, upper_bound, curve, warmup_epochs)
-        return curve(epochs, lr, infimum, N, upper_bound, warmup_epochs)
+        planned, down = upper_bound if trunk == 'upper_bound' else N, round(cooldown * N, 9)
+        lengths = dict(max_iter=planned, upper_bound=upper_bound, warmup_epochs=warmup_epochs)
+        along = partial(curve, lr=lr, infimum_lr=infimum, **lengths)
+        if down:
+            data['trunk'][name, N] = epochs[epochs >= N - down], along(epochs[epochs >= N - down])
+        return cooled(epochs, along, N, down)
 
-    data: dict[str, dict] = {panel: {} for panel in panel_names}
+    data: dict[str, dict] = {panel: {} for panel in [*panel_names, 'trunk']}
     for name in names:
         for N in lengths:
             for panel, curve in _measure(rates(name, N), N, per_epoch).items():
@@ -214,6 +238,7 @@ class Panel:
     ) -> None:
         self.ax, self.name = ax, check_one_of('name', name, panel_names)
         self.lines: dict[tuple[str, int], Line2D] = {}
+        self._trunks: dict[tuple[str, int], Line2D] = {}
         self.title, ylabel, self.scale = _panel_texts[name]
         ax.set_xlabel('epoch', fontsize=8)
         ax.set_ylabel(ylabel, fontsize=8)
@@ -232,6 +257,7 @@ class Panel:
         curves: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]],  # This panel's part of `panel_data`
         styles: dict[tuple[str, int], dict],  # Of `line_styles`
         first: int,  # The budget with which the others are compared
+        trunks: dict | None = None,  # The part 'trunk' of `panel_data`, dotted if this is a panel of rates
     ) -> None:
         "Bring lines, title and limits to `curves`"
         self.ax.set_title(self.title.format(first), fontsize=9)
@@ -242,10 +268,20 @@ class Panel:
                 (self.lines[k],) = self.ax.plot([], [], label=', '.join(map(str, k)))
             self.lines[k].set_data(x, np.where(y > 0, y, np.nan) if self.name == 'decay' else y)
             self.lines[k].set(**styles[k])
+        self._draw_trunks(trunks if trunks and self.name in ('rate', 'log') else {}, styles)
         if curves:
             longest = first if self.name == 'distance' else max(N for _, N in curves)
             self.ax.set_xlim(0, _round_up(longest))
             self.ax.set_ylim(*_y_limits([y for _, y in curves.values()], self.scale))
+
+    def _draw_trunks(self, trunks, styles):
+        for k in self._trunks.keys() - trunks.keys():
+            self._trunks.pop(k).remove()
+        for k, points in trunks.items():
+            if k not in self._trunks:
+                (self._trunks[k],) = self.ax.plot([], [])
+            self._trunks[k].set_data(*points)
+            self._trunks[k].set(**styles[k] | dict(linestyle=':'))
 
 # %% ../nbs/api/14_plots.ipynb #95206de4
 def _chosen_panels(panels, budgets):
@@ -277,7 +313,7 @@ def plot_schedules(
     schedules: str | Iterable[str] = ('hyperbolic',),  # Names out of `drawable()`, or one
     budgets: int | Iterable[int] = (50, 100, 200),  # Numbers of epochs, or one; the first is compared with the others
     panels: str | Iterable[str] | None = None,  # Some of `panel_names`; None: all, distance if there are two budgets
-    **kwargs,  # As `panel_data`: upper_bound, lr, infimum_lr, final_lr, warmup_epochs, points
+    **kwargs,  # As `panel_data`: upper_bound, lr, infimum_lr, final_lr, warmup_epochs, points, cooldown, trunk
 ) -> dict[str, Axes]:  # {panel: matplotlib axes}
     "Schedules at several budgets, one panel for each measure. Errors as `panel_data`, ValueError for an unknown panel."
     names, lengths = _as_list(schedules), _as_list(budgets)
@@ -287,7 +323,7 @@ def plot_schedules(
     labels = [f'N = {N}' if title else f'{name}, N = {N}' for name, N in styles]
     fig, axs, ncols = _empty_figure(chosen, labels, len(lengths if title else names))
     for panel, ax in axs.items():
-        Panel(ax, panel).draw(data[panel], styles, lengths[0])
+        Panel(ax, panel).draw(data[panel], styles, lengths[0], data['trunk'])
     handles = [Line2D([], [], **o) for o in styles.values()]
     fig.legend(handles, labels, title=title, loc='outside upper center', ncols=ncols, fontsize=8, title_fontsize=8)
     return axs
