@@ -193,7 +193,7 @@ def table(store: Path) -> pd.DataFrame:
 
 def best_rate(rows: pd.DataFrame, method: str, budget: int) -> float:
     chosen = rows[(rows['method'] == method) & (rows['budget'] == budget) & rows['seed'].isin(tune_seeds)]
-    return chosen.groupby('lr')['valid_loss'].mean().idxmin()
+    return float(chosen.groupby('lr')['valid_loss'].mean().idxmin())
 
 
 def preview_rows(name: str, make: Callable[[int], Learner], lr: float, seed: int) -> list[dict]:

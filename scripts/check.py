@@ -112,7 +112,7 @@ floors = [
     'curves rates style loader models identity',
     'schedulers sensitivity tasks',
     'results callback',
-    'report dynamics adas',
+    'report dynamics adas anytime',
     'rivals',
     'plots runner',
     'store',
