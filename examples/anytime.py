@@ -238,6 +238,12 @@ def preview_tasks(folder: str, lr: float) -> dict:
     }
 
 
+def processor() -> str:
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((o.split(':')[1].strip() for o in lines if o.startswith('model name')), platform.processor())
+
+
 @call_parse
 def main(
     folder: str,  # With the four files of Fashion-MNIST
@@ -246,7 +252,7 @@ def main(
     out: str = 'nbs/results/anytime',  # Folder of the tables
 ):
     "Tune at 5 epochs, train for 5, 10 and 20, and store all that the page needs"
-    runs, began = Path(store), time.time()
+    runs = Path(store)
     runs.mkdir(parents=True, exist_ok=True)
     do = partial(run, folder, runs)
     pool = Parallel(jobs, backend='multiprocessing')
@@ -277,8 +283,7 @@ def main(
         preview_rates={name: lr for name, (_, lr) in tasks.items()},
         versions={o: metadata.version(o) for o in ('torch', 'fastai', 'numpy')}
         | dict(python=platform.python_version()),
-        machine=platform.processor() or platform.machine(),
+        machine=processor(),
         date=time.strftime('%Y-%m-%d'),
-        minutes=round((time.time() - began) / 60),
     )
     (target / 'settings.json').write_text(json.dumps(settings, indent=1) + '\n')

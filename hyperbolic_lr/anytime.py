@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from .callback import SchedulerCallback
 from .checks import check_number
-from math import log
+import math
 from pathlib import Path
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -169,7 +169,7 @@ class _Average(Callback):
 
 def _lagging_share(share, updates):
     "The newest share of an average whose half-life is a share of the updates so far"
-    c = log(2) / -log(1 - share)
+    c = math.log(2) / -math.log(1 - share)
     return c / (updates + c)
 
 
@@ -219,7 +219,8 @@ class AverageWeights(_Average):
 # %% ../nbs/api/23_anytime.ipynb #b8b8197e
 class Preview(_Average):
     """After each epoch, validates with an average of the weights too: columns `average_loss`, one for each metric, and
-    `cooled_loss`, about what a cooldown from here would end at. Weights and random states stay as they were.
+    `cooled_loss`, about what a cooldown from here would end at. It is NaN where the average is no better than the
+    weights, and so tells nothing. Weights and random states stay as they were.
 
     TypeError or ValueError for an argument out of its range; before the first batch, ValueError for a Learner without
     a recorder."""
@@ -257,7 +258,8 @@ class Preview(_Average):
             self._swap_weights(False)
             _set_random_states(self.dls, states)
         average = self.recorder.loss.value
-        self.recorder.log.append(None if average is None else float(raw - (raw - average) / self.recovers))
+        tells = average is not None and average < raw  # else it lags behind weights that still make their way
+        self.recorder.log.append(float(raw - (raw - average) / self.recovers) if tells else math.nan)
 
     def after_fit(self):
         self._average = None
