@@ -84,28 +84,31 @@ def measured(learn: Learner, budget: int) -> dict:
     return dict(budget=budget, valid_loss=valid[0], test_loss=test[0], test_accuracy=test[1])
 
 
-def trunk(fit: str, infimum_ratio: float, learn: Learner, lr: float, until: int) -> Iterator[dict]:
+def valid_loss(learn: Learner, budget: int) -> float:
+    return learn.validate()[0]
+
+
+def line(learn: Learner, n: int, lr: float, **kwargs):
+    learn.fit_hyperbolic(n, lr, upper_bound=longest, infimum_ratio=0.0, trunk='upper_bound', **kwargs)
+
+
+def exponential(learn: Learner, n: int, lr: float, **kwargs):
+    learn.fit_exp_hyperbolic(n, lr, upper_bound=longest, infimum_ratio=0.1, trunk='upper_bound', **kwargs)
+
+
+def constant(learn: Learner, n: int, lr: float, **kwargs):
+    learn.fit(n, lr, **kwargs)
+
+
+def branches(fit: Callable, learn: Learner, lr: float, until: int, measure: Callable = measured) -> Iterator:
     "One trunk, and from it a cooled branch at every stop"
     before = 0
     for stop, cool in stops.items():
         if stop + cool <= until:
-            getattr(learn, fit)(
-                stop, lr, upper_bound=longest, infimum_ratio=infimum_ratio, trunk='upper_bound', start_epoch=before
-            )
+            fit(learn, stop, lr, start_epoch=before)
             with learn.branch():
                 learn.fit_cooldown(cool)
-                yield measured(learn, stop + cool)
-            before = stop
-
-
-def constant_trunk(learn: Learner, lr: float, until: int) -> Iterator[dict]:
-    before = 0
-    for stop, cool in stops.items():
-        if stop + cool <= until:
-            learn.fit(stop, lr, start_epoch=before)
-            with learn.branch():
-                learn.fit_cooldown(cool)
-                yield measured(learn, stop + cool)
+                yield measure(learn, stop + cool)
             before = stop
 
 
@@ -147,14 +150,14 @@ def hyperbolic(learn: Learner, n: int, lr: float):
     learn.fit_hyperbolic(n, lr, upper_bound=longest)
 
 
-def hyperbolic_cooled(learn: Learner, n: int, lr: float):
-    learn.fit_hyperbolic(n, lr, upper_bound=longest, infimum_ratio=0.0, trunk='upper_bound', cooldown=0.2)
+def line_cooled(learn: Learner, n: int, lr: float):
+    line(learn, n, lr, cooldown=0.2)
 
 
 one_run = {  # what one training gives for all budgets
-    'trunk, branches': partial(trunk, 'fit_hyperbolic', 0.0),
-    'exp trunk, branches': partial(trunk, 'fit_exp_hyperbolic', 0.1),
-    'constant, branches': constant_trunk,
+    'trunk, branches': partial(branches, line),
+    'exp trunk, branches': partial(branches, exponential),
+    'constant, branches': partial(branches, constant),
     'cosine, restarted': restarted_cosine,
     'HyperbolicLR, extended': extended,
 }
@@ -162,7 +165,7 @@ each_budget = {  # what is trained anew for each
     'cosine, planned': partial(planned, cosine),
     'linear, planned': partial(planned, linear),
     'HyperbolicLR, planned': partial(planned, hyperbolic),
-    'trunk and cooldown, planned': partial(planned, hyperbolic_cooled),
+    'trunk and cooldown, planned': partial(planned, line_cooled),
 }
 methods = one_run | each_budget
 retuned = ['cosine, planned', 'trunk and cooldown, planned']
@@ -204,26 +207,16 @@ def preview_rows(name: str, make: Callable[[int], Learner], lr: float, seed: int
         for share in shares:
             learn = quiet(make(seed), temporary)
             preview = Preview(share)
-            learn.fit_hyperbolic(16, lr, upper_bound=longest, infimum_ratio=0.0, trunk='upper_bound', cbs=preview)
+            line(learn, 16, lr, cbs=preview)
             column = list(learn.recorder.metric_names).index('average_loss') - 1
             for stop in stops:
                 raw, average = (learn.recorder.values[stop - 1][i] for i in (1, column))
                 rows.append(dict(task=name, seed=seed, stop=stop, share=share, raw=raw, average=average))
         learn = quiet(make(seed), temporary)
-        cooled = {row['budget']: row for row in _cooled(learn, lr)}
+        cooled = dict(zip(stops, branches(line, learn, lr, max(budgets), measure=valid_loss)))
     for row in rows:
-        row['cooled'] = cooled[row['stop'] + stops[row['stop']]]['valid_loss']
+        row['cooled'] = cooled[row['stop']]
     return rows
-
-
-def _cooled(learn: Learner, lr: float) -> Iterator[dict]:
-    before = 0
-    for stop, cool in stops.items():
-        learn.fit_hyperbolic(stop, lr, upper_bound=longest, infimum_ratio=0.0, trunk='upper_bound', start_epoch=before)
-        with learn.branch():
-            learn.fit_cooldown(cool)
-            yield dict(budget=stop + cool, valid_loss=learn.validate()[0])
-        before = stop
 
 
 def preview_tasks(folder: str, lr: float) -> dict:
