@@ -111,6 +111,14 @@ def drive(url):
             f'N dragged to {N}, U to {250 + i}; from a key to the new picture {sorted(times)[3]:.0f} ms (median of 7)'
         )
 
+        # a cooldown, by the keyboard, and the trunk of U
+        handle, seen = slider('Cooldown').locator('.noUi-handle'), pictures()
+        handle.focus()
+        handle.press('ArrowRight')
+        until(lambda: 'cooldown=' in code() and pictures()[0] != seen[0])
+        page.locator('.widget-dropdown', has_text='Trunk').locator('select').select_option('of U')
+        until(lambda: "trunk='upper_bound'" in code())
+
         # too small a U is explained; reset
         slider('U (epochs)').locator('.widget-readout').fill('150')
         slider('U (epochs)').locator('.widget-readout').press('Enter')
