@@ -49,7 +49,7 @@ def _code(schedules, budgets, **settings):
     "Lines that make each schedule for the first budget, one `step()` an epoch"
     lines = ['import torch']
     if ours := [_classes[name][0] for name in schedules if name in _classes]:
-        lines.append(f'from hyperbolic_lr import {",".join(ours)}')
+        lines.append(f'from hyperbolic_lr import {", ".join(ours)}')
     if len(ours) < len(schedules):
         lines.append('from hyperbolic_lr.rivals import rivals')
     for name in schedules:
