@@ -8,6 +8,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/anytime.html.md"""
 __all__ = ['AverageWeights', 'Preview']
 
 # %% ../nbs/api/23_anytime.ipynb #6b4defdf
+import math
 import numpy as np
 import os
 import torch
@@ -20,7 +21,6 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from .callback import SchedulerCallback
 from .checks import check_number
-import math
 from pathlib import Path
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -60,16 +60,24 @@ def _branch_path(learn, file):
     return join_path_file(file, learn.path / learn.model_dir, ext=f'-{rank}.pth' if rank else '.pth')
 
 # %% ../nbs/api/23_anytime.ipynb #eb331933
+_branch_parts = {'model', 'trained', 'opt', 'frozen_idx', 'random', 'hyperbolic_fit'}
+
+
 @patch
 def save_branch(
     self: Learner,
     file: str | Path,  # As for `learn.save`: a name, in `self.path/self.model_dir`, or a path
 ) -> Path:  # The file
     """Save all that training goes on from: model, optimizer, rates, random states. A file of that name is replaced, and
-    only once the new one is whole."""
+    only once the new one is whole. ValueError for the file of a `branch` block that is not left yet."""
     path = _branch_path(self, file)
+    if path in getattr(self, 'open_branches', ()):
+        raise ValueError(f'{path} is what the block around this will go back to: give another name')
+    model = get_model(self.model)
     state = dict(
-        model=get_model(self.model).state_dict(),
+        model=model.state_dict(),
+        trained=[p.requires_grad for p in model.parameters()],
+        frozen_idx=getattr(self.opt, 'frozen_idx', 0),
         opt=_plain(self.opt and self.opt.state_dict()),
         random=_random_states(self.dls),
         hyperbolic_fit=_plain(getattr(self, 'hyperbolic_fit', None)),
@@ -103,7 +111,7 @@ def load_branch(
     path = _branch_path(self, file)
     where = None if torch.cuda.is_available() else 'cpu'
     state = torch.load(path, map_location=where, weights_only=True)
-    if not isinstance(state, dict) or {*state} != {'model', 'opt', 'random', 'hyperbolic_fit'}:
+    if not isinstance(state, dict) or {*state} != _branch_parts:
         raise ValueError(f'{path} is no branch: save_branch writes one')
     model = get_model(self.model)
     shapes = [{k: v.shape for k, v in o.items()} for o in (state['model'], model.state_dict())]
@@ -111,6 +119,10 @@ def load_branch(
         raise ValueError(f'{path} is a branch of another model, with {shapes[0]}, this one has {shapes[1]}')
     _load_optimizer(self, state['opt'], path)
     model.load_state_dict(state['model'])
+    for p, trained in zip(model.parameters(), state['trained']):
+        p.requires_grad_(trained)
+    if self.opt is not None:
+        self.opt.frozen_idx = state['frozen_idx']
     self.hyperbolic_fit = state['hyperbolic_fit']
     _set_random_states(self.dls, state['random'])
     return self
@@ -125,9 +137,12 @@ def branch(
     """Train in a block, say with `fit_cooldown`, and be back afterwards where it began, bit for bit. In a process that
     was killed in the block, `load_branch` goes back instead."""
     path = self.save_branch(file)
+    around = getattr(self, 'open_branches', [])
+    self.open_branches = [*around, path]
     try:
         yield path
     finally:
+        self.open_branches = around
         self.load_branch(file)
 
 # %% ../nbs/api/23_anytime.ipynb #51b8e713
