@@ -114,9 +114,10 @@ def load_branch(
     if not isinstance(state, dict) or {*state} != _branch_parts:
         raise ValueError(f'{path} is no branch: save_branch writes one')
     model = get_model(self.model)
-    shapes = [{k: v.shape for k, v in o.items()} for o in (state['model'], model.state_dict())]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f'{path} is a branch of another model, with {shapes[0]}, this one has {shapes[1]}')
+    saved, here = ({k: tuple(v.shape) for k, v in o.items()} for o in (state['model'], model.state_dict()))
+    if differ := sorted(k for k in saved.keys() | here.keys() if saved.get(k) != here.get(k)):
+        k = differ[0]
+        raise ValueError(f'{path} is a branch of another model: its {k} is {saved.get(k)}, here {here.get(k)}')
     _load_optimizer(self, state['opt'], path)
     model.load_state_dict(state['model'])
     for p, trained in zip(model.parameters(), state['trained']):
