@@ -56,6 +56,8 @@ def _set_random_states(dls, states):
 
 def _branch_path(learn, file):
     "Where `learn.save` would put it; each process of several has its own"
+    if not isinstance(file, (str, Path)):
+        raise TypeError(f'file must be a name or a path, got {file!r}')
     rank = rank_distrib()
     return join_path_file(file, learn.path / learn.model_dir, ext=f'-{rank}.pth' if rank else '.pth')
 
@@ -239,7 +241,7 @@ class Preview(_Average):
     weights, and so tells nothing. Weights and random states stay as they were.
 
     TypeError or ValueError for an argument out of its range; before the first batch, ValueError for a Learner without
-    a recorder."""
+    a recorder, or with `AverageWeights`."""
 
     order = Recorder.order + 1  # the columns must be there before others show or read them
 
@@ -258,6 +260,8 @@ class Preview(_Average):
         super().before_fit()
         if not hasattr(self.learn, 'recorder'):
             raise ValueError('Preview writes into the table of the recorder, and this Learner has none')
+        if others := [cb for cb in self.learn.cbs if isinstance(cb, AverageWeights)]:
+            raise ValueError(f'Preview and {others[0]} would both validate with an average: remove one of them')
         names, metrics = self.recorder.metric_names, self.recorder.metrics.attrgot('name')
         shown = ['average_loss', *(f'average_{o}' for o in metrics)] if self.recorder.valid_metrics else []
         end = len(names) - self.recorder.add_time
