@@ -11,6 +11,7 @@ __all__ = ['AverageWeights', 'Preview']
 import math
 import numpy as np
 import os
+import pickle
 import torch
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,25 +42,30 @@ def _random_states(dls):
     states = get_random_states()
     name, keys, *rest = states['numpy_state']
     states['numpy_state'] = (name, keys.tolist(), *rest)
-    rngs = [getattr(dl, 'rng', None) for dl in dls.loaders]
-    return states | dict(loaders=[rng and rng.getstate() for rng in rngs])
+    rngs, generators = ([getattr(dl, name, None) for dl in dls.loaders] for name in ('rng', 'generator'))
+    loaders = [rng and rng.getstate() for rng in rngs], [o and o.get_state() for o in generators]
+    return states | dict(loaders=loaders)
 
 
 def _set_random_states(dls, states):
     *states, loaders = (states[k] for k in (*get_random_states(), 'loaders'))
     python, (name, keys, *rest), *others = states
     set_random_states(python, (name, np.array(keys, dtype=np.uint32), *rest), *others)
-    for dl, state in zip(dls.loaders, loaders):
-        if state is not None:
-            dl.rng.setstate(state)
+    for dl, rng, generator in zip(dls.loaders, *loaders):
+        if rng is not None:
+            dl.rng.setstate(rng)
+        if generator is not None:
+            dl.generator.set_state(generator)
 
 
 def _branch_path(learn, file):
-    "Where `learn.save` would put it; each process of several has its own"
+    "Beside what `learn.save` writes, and never in its place; each process of several has its own"
     if not isinstance(file, (str, Path)):
         raise TypeError(f'file must be a name or a path, got {file!r}')
+    if str(file).endswith('.branch.pth'):
+        return Path(file)
     rank = rank_distrib()
-    return join_path_file(file, learn.path / learn.model_dir, ext=f'-{rank}.pth' if rank else '.pth')
+    return join_path_file(file, learn.path / learn.model_dir, ext=f'-{rank}.branch.pth' if rank else '.branch.pth')
 
 # %% ../nbs/api/23_anytime.ipynb #eb331933
 _branch_parts = {'model', 'trained', 'opt', 'frozen_idx', 'random', 'hyperbolic_fit'}
@@ -97,38 +103,49 @@ def _load_optimizer(learn, state, path):
         return
     if learn.opt is None:
         learn.create_opt()
-    saved, groups = len(state.get('hypers', state.get('param_groups'))), len(learn.opt.hypers)
-    if saved != groups:
-        raise ValueError(f'{path} is a branch with {saved} parameter groups, this Learner has {groups}')
+    saved, here = (o.get('hypers', o.get('param_groups')) for o in (state, learn.opt.state_dict()))
+    if len(saved) != len(here):
+        raise ValueError(f'{path} is a branch with {len(saved)} parameter groups, this Learner has {len(here)}')
+    if {*state} != {*learn.opt.state_dict()} or {*saved[0]} != {*here[0]}:
+        raise ValueError(f'{path} is a branch of an optimizer with {[*saved[0]]}, the one here has {[*here[0]]}')
     learn.opt.load_state_dict(state)
+
+
+def _go_back(learn, file, path):
+    "Take over the branch in an open file"
+    where = None if torch.cuda.is_available() else 'cpu'
+    try:
+        state = torch.load(file, map_location=where, weights_only=True)
+    except pickle.UnpicklingError:
+        state = None
+    if not isinstance(state, dict) or {*state} != _branch_parts:
+        raise ValueError(f'{path} is no branch: save_branch writes one')
+    model = get_model(learn.model)
+    saved, here = ({k: tuple(v.shape) for k, v in o.items()} for o in (state['model'], model.state_dict()))
+    if differ := sorted(k for k in saved.keys() | here.keys() if saved.get(k) != here.get(k)):
+        k = differ[0]
+        raise ValueError(f'{path} is a branch of another model: its {k} is {saved.get(k)}, here {here.get(k)}')
+    _load_optimizer(learn, state['opt'], path)
+    model.load_state_dict(state['model'])
+    for p, trained in zip(model.parameters(), state['trained']):
+        p.requires_grad_(trained)
+    if learn.opt is not None:
+        learn.opt.frozen_idx = state['frozen_idx']
+    learn.hyperbolic_fit = state['hyperbolic_fit']
+    _set_random_states(learn.dls, state['random'])
+    return learn
 
 
 @patch
 def load_branch(
     self: Learner,
-    file: str | Path,  # What `save_branch` was given
+    file: str | Path,  # What `save_branch` was given, or the path that it returned
 ) -> Learner:  # Itself
     """Go back to a branch, bit for bit, in this process or in another one. ValueError, before anything is changed, for
     a file that is no branch or one of another model."""
     path = _branch_path(self, file)
-    where = None if torch.cuda.is_available() else 'cpu'
-    state = torch.load(path, map_location=where, weights_only=True)
-    if not isinstance(state, dict) or {*state} != _branch_parts:
-        raise ValueError(f'{path} is no branch: save_branch writes one')
-    model = get_model(self.model)
-    saved, here = ({k: tuple(v.shape) for k, v in o.items()} for o in (state['model'], model.state_dict()))
-    if differ := sorted(k for k in saved.keys() | here.keys() if saved.get(k) != here.get(k)):
-        k = differ[0]
-        raise ValueError(f'{path} is a branch of another model: its {k} is {saved.get(k)}, here {here.get(k)}')
-    _load_optimizer(self, state['opt'], path)
-    model.load_state_dict(state['model'])
-    for p, trained in zip(model.parameters(), state['trained']):
-        p.requires_grad_(trained)
-    if self.opt is not None:
-        self.opt.frozen_idx = state['frozen_idx']
-    self.hyperbolic_fit = state['hyperbolic_fit']
-    _set_random_states(self.dls, state['random'])
-    return self
+    with open(path, 'rb') as f:
+        return _go_back(self, f, path)
 
 
 @patch
@@ -142,11 +159,12 @@ def branch(
     path = self.save_branch(file)
     around = getattr(self, 'open_branches', [])
     self.open_branches = [*around, path]
-    try:
-        yield path
-    finally:
-        self.open_branches = around
-        self.load_branch(file)
+    with open(path, 'rb') as kept:  # what another program writes in its place does no harm
+        try:
+            yield path
+        finally:
+            self.open_branches = around
+            _go_back(self, kept, path)
 
 # %% ../nbs/api/23_anytime.ipynb #51b8e713
 class _Average(Callback):
