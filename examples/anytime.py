@@ -169,7 +169,7 @@ each_budget = {  # what is trained anew for each
 }
 methods = one_run | each_budget
 retuned = ['cosine, planned', 'trunk and cooldown, planned']
-same_at_5 = {  # until the first stop these are the same runs, and so are their best rates
+same_at_5 = {  # at 5 epochs these are the same runs, or as good as the same, and so are their best rates
     'cosine, restarted': 'cosine, planned',
     'HyperbolicLR, extended': 'HyperbolicLR, planned',
     'trunk and cooldown, planned': 'trunk, branches',

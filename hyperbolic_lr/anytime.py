@@ -212,13 +212,15 @@ def _lagging_share(share, updates):
 class AverageWeights(_Average):
     """Validates with an average of weights and buffers, and leaves it in the model after the fit
 
+    A callback that saves the model meanwhile saves the weights in training; a trunk that is to go on needs a branch.
     TypeError or ValueError unless one of the arguments is given and within its range."""
 
     order = SchedulerCallback.order + 9  # after the recorder (50), schedules (60, 61) and trackers (60 to 63)
 
     def __init__(
         self,
-        half_life: float | None = None,  # Exponential average: epochs after which a weight counts half
+        half_life: float
+        | None = None,  # Exponential average: epochs of a step per batch after which a weight counts half
         share: float | None = None,  # Or a half-life that is this share of the steps so far, less than 1
         last: float | None = None,  # Or the plain mean over this last share of the fit, at most 1
     ):

@@ -9,6 +9,7 @@ __all__ = ['SchedulerCallback', 'HyperbolicLRCallback', 'ExpHyperbolicLRCallback
 
 # %% ../nbs/api/09_callback.ipynb #c90512df
 import torch
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from fastai.callback.core import Callback
 from fastai.learner import Learner, Recorder, SkipToEpoch
@@ -265,9 +266,9 @@ def _check_goes_on(fit, last, start_epoch):
     again = join == last['extend_from'] and (n_epoch == last['n_epoch'] or start_epoch == join)
     if join != last['n_epoch'] and not again:
         raise ValueError(f'extend_from must be {last["n_epoch"]}, the epochs of the fit before, got {join}')
-    if last['cooldown'] and not again:
+    if last.get('cooled') or last['cooldown'] and not again:
         raise ValueError(
-            f'the fit before was cooled down for {last["cooldown"]:g} epochs, and goes on only from before that: '
+            f'the fit before was cooled down over {last["cooldown"]:g} epochs, and goes on only from before that: '
             'go back to a branch first'
         )
 
@@ -375,10 +376,10 @@ class HyperbolicLRCallback(SchedulerCallback):
 
     def _trunk_lrs(self, points=51):
         "Where the trunk would go on: batches of this fit, and the rates of each group at them"
-        n, end = self._scheduler.max_iter, self._scheduler.max_iter - self._scheduler.cooldown
-        steps = [end + (n - end) * i / (points - 1) for i in range(points)]
-        batches = self.n_epoch * len(self.dls.train)
+        n, batches = self._scheduler.max_iter, self.n_epoch * len(self.dls.train)
         first = self.epoch * len(self.dls.train)
+        begin = max(n - self._scheduler.cooldown, first / batches * n)  # a fit may resume in its cooldown
+        steps = [begin + (n - begin) * i / (points - 1) for i in range(points)]
         return [step / n * batches - first for step in steps], [self._scheduler.trunk_lr(step) for step in steps]
 
     def _infimum_below(self, peaks):
@@ -406,6 +407,12 @@ class HyperbolicLRCallback(SchedulerCallback):
         last = getattr(self.learn, 'hyperbolic_fit', None)
         if self.extend_from is not None and last is not None:
             _check_goes_on(fit, last, start_epoch)
+        elif start_epoch and last is not None and last.get('cooled'):
+            warnings.warn(
+                'this fit goes on after fit_cooldown, whose weights have settled: go back to a branch first, '
+                'or set learn.hyperbolic_fit = None if other weights were loaded',
+                stacklevel=2,
+            )
         self.learn.hyperbolic_fit = fit
 
     def check(
@@ -574,9 +581,9 @@ def plot_lr(
 
 # %% ../nbs/api/09_callback.ipynb #bfad9de1
 def _make_cooldown(learn, shape, final, opt, n_steps):
-    "A `Cooldown`, which a later fit cannot go on from"
+    "A `Cooldown`, and a note for later fits that the rates were cooled down"
     if fit := getattr(learn, 'hyperbolic_fit', None):
-        learn.hyperbolic_fit = fit | dict(cooldown=learn.n_epoch)
+        learn.hyperbolic_fit = fit | dict(cooldown=learn.n_epoch, cooled=True)
     return Cooldown(opt, n_steps, shape, final)
 
 
@@ -591,7 +598,7 @@ def fit_cooldown(
     cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for this fit
 ) -> None:
     """Fit for `n_epoch` under `Cooldown`, from the last rates of the fit before. TypeError or ValueError for a bad
-    argument, and if there was no fit before or its rates ended at zero."""
+    argument, and if there is no optimizer yet or its rates are zero. Warns if they have fallen below a hundredth."""
     check_whole('n_epoch', n_epoch)
     check_one_of('shape', shape, cooldown_shapes)
     check_number('final', final, at_least=0, at_most=1)
@@ -601,4 +608,6 @@ def fit_cooldown(
     lrs = [float(hyper['lr']) for hyper in self.opt.hypers]
     if not any(lrs):
         raise ValueError(f'the rates must be more than 0 to be cooled down, the fit before has left {lrs}')
+    if lrs[-1] < 0.01 * max(getattr(self.recorder, 'lrs', []), default=0):
+        warnings.warn(f'the fit before ended at {lrs[-1]:.2g}, hardly a rate to cool down from', stacklevel=2)
     self.fit(n_epoch, lrs, wd=wd, cbs=[SchedulerCallback(partial(_make_cooldown, self, shape, final)), *cbs])

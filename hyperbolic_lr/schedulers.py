@@ -40,9 +40,14 @@ def _check_steps(max_iter, upper_bound, warmup_epochs):
         raise ValueError(f'max_iter must be at least 1, got {max_iter}')
 
 
+def _check_cooldown_steps(cooldown, at_most):
+    if 0 < check_number('cooldown', cooldown, at_least=0, at_most=at_most) < 1:
+        raise ValueError(f'cooldown must be a number of steps, 0 or at least 1, got {cooldown}')
+
+
 def _check_cooldown(max_iter, begin, cooldown, trunk, shape, final):
     "The cooldown may begin at `begin` at the earliest"
-    check_number('cooldown', cooldown, at_least=0, at_most=max_iter - begin)
+    _check_cooldown_steps(cooldown, max_iter - begin)
     check_one_of('trunk', trunk, ('budget', 'upper_bound'))
     check_one_of('cooldown_shape', shape, cooldown_shapes)
     check_number('cooldown_final', final, at_least=0, at_most=1)
@@ -370,7 +375,7 @@ class _Decay(_Resumable):
                 f'To extend it to max_iter={max_iter}, load a state from there or from before'
             )
         cooldown = self.cooldown if cooldown is None else cooldown
-        check_number('cooldown', cooldown, at_least=0, at_most=max_iter - max(t, self.warmup_epochs))
+        _check_cooldown_steps(cooldown, max_iter - max(t, self.warmup_epochs))
         start, factor = self._start, self._start_factor
         if self.trunk == 'budget' or t > last:  # else the trunk stays as it is
             start, factor = max(t - self.warmup_epochs, 0), self._factor(max(min(t, last), self.warmup_epochs))
@@ -450,8 +455,8 @@ class HyperbolicLR(_Decay):
         last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
         infimum_ratio: Lower bound as a share of each group's peak rate, at least 0 and less than 1; takes the
             place of `infimum_lr`.
-        cooldown: K, at most `max_iter - warmup_epochs`: over the last K steps the rate falls from where the trunk is
-            then, below the infimum too.
+        cooldown: K, from 1 to `max_iter - warmup_epochs`, or 0 for none: over the last K steps the rate falls from
+            where the trunk is then, below the infimum too. It is zero (or `cooldown_final`) after the last step.
         trunk: Which curve is cooled down: that of the 'budget' `max_iter`, or the one that is planned for
             'upper_bound' steps and so is the same for every `max_iter`.
         cooldown_shape: 'linear', 'sqrt' (1 - sqrt) or 'cosine'.
@@ -520,7 +525,8 @@ class HyperbolicLR(_Decay):
         return peaks, _checked_infima([lr * self.infimum_ratio for lr in peaks], peaks, self._exp)
 
     def trunk_lr(self, t: float) -> list[float]:
-        "The rates at step `t` of the trunk, as if there were no cooldown"
+        "The rates at step `t` of the trunk, without the cooldown. ValueError or TypeError unless `t` is at least 0"
+        check_number('t', t, at_least=0)
         p = self._factor(t)
         return [lr * p + low * (1 - p) for lr, low in zip(self.base_lrs, self._lows)]
 
@@ -554,8 +560,8 @@ class ExpHyperbolicLR(HyperbolicLR):
         last_epoch: Index of the last step done, to resume; the optimizer's groups then need their `initial_lr`.
         infimum_ratio: Lower bound as a share of each group's peak rate, more than 0 and less than 1; takes the
             place of `infimum_lr`.
-        cooldown: K, at most `max_iter - warmup_epochs`: over the last K steps the rate falls from where the trunk is
-            then, below the infimum too.
+        cooldown: K, from 1 to `max_iter - warmup_epochs`, or 0 for none: over the last K steps the rate falls from
+            where the trunk is then, below the infimum too. It is zero (or `cooldown_final`) after the last step.
         trunk: Which curve is cooled down: that of the 'budget' `max_iter`, or the one that is planned for
             'upper_bound' steps and so is the same for every `max_iter`.
         cooldown_shape: 'linear', 'sqrt' (1 - sqrt) or 'cosine'.
@@ -576,7 +582,8 @@ class ExpHyperbolicLR(HyperbolicLR):
     _exp = True
 
     def trunk_lr(self, t: float) -> list[float]:
-        "The rates at step `t` of the trunk, as if there were no cooldown"
+        "The rates at step `t` of the trunk, without the cooldown. ValueError or TypeError unless `t` is at least 0"
+        check_number('t', t, at_least=0)
         if t < self.warmup_epochs:
             return super().trunk_lr(t)
         p = self._factor(t)
