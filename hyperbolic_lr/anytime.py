@@ -219,8 +219,7 @@ class AverageWeights(_Average):
 
     def __init__(
         self,
-        half_life: float
-        | None = None,  # Exponential average: epochs of a step per batch after which a weight counts half
+        half_life: float | None = None,  # Exponential average: epochs (of a step per batch) until a weight counts half
         share: float | None = None,  # Or a half-life that is this share of the steps so far, less than 1
         last: float | None = None,  # Or the plain mean over this last share of the fit, at most 1
     ):
