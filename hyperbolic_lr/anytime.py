@@ -260,7 +260,7 @@ class Preview(_Average):
     weights, and so tells nothing. Weights and random states stay as they were.
 
     TypeError or ValueError for an argument out of its range; before the first batch, ValueError for a Learner without
-    a recorder, or with `AverageWeights`."""
+    a recorder, or with another average."""
 
     order = Recorder.order + 1  # the columns must be there before others show or read them
 
@@ -279,7 +279,7 @@ class Preview(_Average):
         super().before_fit()
         if not hasattr(self.learn, 'recorder'):
             raise ValueError('Preview writes into the table of the recorder, and this Learner has none')
-        if others := [cb for cb in self.learn.cbs if isinstance(cb, AverageWeights)]:
+        if others := [cb for cb in self.learn.cbs if isinstance(cb, _Average) and cb is not self]:
             raise ValueError(f'Preview and {others[0]} would both validate with an average: remove one of them')
         names, metrics = self.recorder.metric_names, self.recorder.metrics.attrgot('name')
         shown = ['average_loss', *(f'average_{o}' for o in metrics)] if self.recorder.valid_metrics else []

@@ -433,6 +433,10 @@ class HyperbolicLRCallback(SchedulerCallback):
                 f'extend_from must be more than warmup_epochs={warmup} '
                 f'and at most start_epoch={start_epoch}, got {join}'
             )
+        if self.by == 'epoch' and 0 < cooldown < 1:
+            raise ValueError(
+                f"cooldown must be an epoch at least with by='epoch', got {self.cooldown} in a fit of {n_epoch} epochs"
+            )
         if cooldown > n_epoch - begin and n_epoch > 0:
             raise ValueError(
                 f'cooldown must be at most the {n_epoch - begin:g} epochs that this fit has after epoch {begin:g}, '
@@ -608,6 +612,6 @@ def fit_cooldown(
     lrs = [float(hyper['lr']) for hyper in self.opt.hypers]
     if not any(lrs):
         raise ValueError(f'the rates must be more than 0 to be cooled down, the fit before has left {lrs}')
-    if lrs[-1] < 0.01 * max(getattr(self.recorder, 'lrs', []), default=0):
+    if lrs[-1] < 0.01 * max(getattr(getattr(self, 'recorder', None), 'lrs', []), default=0):
         warnings.warn(f'the fit before ended at {lrs[-1]:.2g}, hardly a rate to cool down from', stacklevel=2)
     self.fit(n_epoch, lrs, wd=wd, cbs=[SchedulerCallback(partial(_make_cooldown, self, shape, final)), *cbs])

@@ -255,14 +255,19 @@ def cooldown_factor(
 ) -> _Numeric:  # Factor between `final` and 1, of `n`'s type and shape
     "The factor s of a cooldown over the last `cooldown` of `max_iter`. TypeError or ValueError for a bad argument."
     N, K, begin = _cooldown_start(max_iter, cooldown)
-    kind = cooldown_shapes.index(check_one_of('shape', shape, cooldown_shapes))
+    check_one_of('shape', shape, cooldown_shapes)
     check_number('final', final, at_least=0, at_most=1)
     _check_position(n)
     n = _held(n, begin, N)
     if not K:
         return n * 0 + 1
     done, left = (n - begin) / K, _held((N - n) / K, 0, 1)
-    factor = (left, left / (1 + done**0.5), _sin(pi / 2 * left) ** 2)[kind]
+    if shape == 'linear':
+        factor = left
+    elif shape == 'sqrt':
+        factor = left / (1 + done**0.5)
+    else:
+        factor = _sin(pi / 2 * left) ** 2
     return final + (1 - final) * factor
 
 

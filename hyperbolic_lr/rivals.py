@@ -39,6 +39,7 @@ from .adas import AdaS, layer_groups
 from .anytime import AverageWeights
 from .callback import SchedulerCallback, _checked_cbs
 from .checks import check_number, check_one_of, check_whole
+from .curves import cooled
 from .rates import rates
 from .style import paper_names
 from .schedulers import ExpHyperbolicLR, HyperbolicLR
@@ -180,12 +181,8 @@ def _cyclic(opt, n, n_epoch, half, base_ratio):
     return CyclicLR(opt, bases, peaks, steps_up, scale_fn=_halved, cycle_momentum=False)
 
 
-def _hyperbolic(opt, n, n_epoch, infimum_lr, upper_bound):
-    return HyperbolicLR(opt, upper_bound * n / n_epoch, n, infimum_lr)
-
-
-def _exp_hyperbolic(opt, n, n_epoch, infimum_lr, upper_bound):
-    return ExpHyperbolicLR(opt, upper_bound * n / n_epoch, n, infimum_lr)
+def _hyperbolic(cls, opt, n, n_epoch, infimum_lr, upper_bound):
+    return cls(opt, upper_bound * n / n_epoch, n, infimum_lr)
 
 
 def _cooled_trunk(cls, opt, n, n_epoch, infimum_ratio, upper_bound):
@@ -223,22 +220,18 @@ def _sqrt_cooldown(opt, n, n_epoch, cooldown):
     return _stable_then_cooldown(opt, n, 'sqrt', cooldown)
 
 
-def _inverse_sqrt_factor(n, scale, down, k):
-    "The share of the peak rate at step `k`"
-    return sqrt(scale / (scale + min(k, n - down))) * min((n - k) / down, 1)
-
-
-def _endless_factor(scale, k):
+def _inverse_sqrt_factor(scale, k):
     "The share of the peak rate at step `k` without a cooldown"
     return sqrt(scale / (scale + k))
 
 
 def _endless_inverse_sqrt(opt, n, n_epoch, scale, share):
-    return LambdaLR(opt, partial(_endless_factor, scale * n / n_epoch))
+    return LambdaLR(opt, partial(_inverse_sqrt_factor, scale * n / n_epoch))
 
 
 def _inverse_sqrt(opt, n, n_epoch, scale, cooldown):
-    return LambdaLR(opt, partial(_inverse_sqrt_factor, n, scale * n / n_epoch, max(round(cooldown * n), 1)))
+    trunk = partial(_inverse_sqrt_factor, scale * n / n_epoch)
+    return LambdaLR(opt, partial(cooled, trunk=trunk, max_iter=n, cooldown=max(round(cooldown * n), 1), shape='linear'))
 
 
 def _rex(opt, n, n_epoch):
@@ -401,41 +394,15 @@ def _warmups():
 
 def _hyperbolic_rivals(longest):
     space = dict(lr=_lr_range, infimum_lr=_floor_range)
-    cooled = dict(lr=_lr_range, infimum_ratio=_log_range(0.03, 0.3))
-    return [
-        Rival(
-            'hyperbolic',
-            'hyperbolic_lr.HyperbolicLR',
-            'arXiv 2407.15200',
-            space,
-            horizon=True,
-            scheduler=partial(_hyperbolic, upper_bound=longest),
-        ),
-        Rival(
-            'exp-hyperbolic',
-            'hyperbolic_lr.ExpHyperbolicLR',
-            'arXiv 2407.15200',
-            space,
-            horizon=True,
-            scheduler=partial(_exp_hyperbolic, upper_bound=longest),
-        ),
-        Rival(
-            'hyperbolic-cooldown',
-            'hyperbolic_lr.HyperbolicLR, cooldown',
-            'arXiv 2407.15200, 2405.18392',
-            cooled,
-            horizon=True,
-            scheduler=partial(_cooled_trunk, HyperbolicLR, upper_bound=longest),
-        ),
-        Rival(
-            'exp-hyperbolic-cooldown',
-            'hyperbolic_lr.ExpHyperbolicLR, cooldown',
-            'arXiv 2407.15200, 2405.18392',
-            cooled,
-            horizon=True,
-            scheduler=partial(_cooled_trunk, ExpHyperbolicLR, upper_bound=longest),
-        ),
-    ]
+    cooled_space = dict(lr=_lr_range, infimum_ratio=_log_range(0.03, 0.3))
+    known = []
+    for name, cls in ('hyperbolic', HyperbolicLR), ('exp-hyperbolic', ExpHyperbolicLR):
+        source = f'hyperbolic_lr.{cls.__name__}'
+        curve, trunk = (partial(make, cls, upper_bound=longest) for make in (_hyperbolic, _cooled_trunk))
+        papers = 'arXiv 2407.15200, 2405.18392'
+        known.append(Rival(name, source, 'arXiv 2407.15200', space, horizon=True, scheduler=curve))
+        known.append(Rival(f'{name}-cooldown', f'{source}, cooldown', papers, cooled_space, True, scheduler=trunk))
+    return known
 
 
 def _cooldowns(longest):

@@ -217,7 +217,10 @@ class _Resumable(_Rates):
 
     def _checked_values(self, state):
         "The values of `state` as they are to be taken over. ValueError or TypeError for a bad one"
-        raise NotImplementedError
+        check_number('last_epoch', state['last_epoch'], at_least=-1 if state['last_epoch'] == -1 else 0)
+        steps = check_whole('_step_count', state.get('_step_count', 1), 0)
+        kept = {k: v for k, v in state.items() if k not in self._flags}
+        return kept | self._checked_lists(state) | dict(last_epoch=_plain(state['last_epoch']), _step_count=steps)
 
     def _restored(self):
         "Compute what follows from a state that was taken over"
@@ -399,19 +402,17 @@ class _Decay(_Resumable):
         upper_bound, max_iter, warmup, cooldown = lengths = [state[k] for k in self._lengths]
         _check_steps(max_iter, upper_bound, warmup)
         planned = upper_bound if state['trunk'] == 'upper_bound' else max_iter
-        check_number('last_epoch', state['last_epoch'], at_least=-1 if state['last_epoch'] == -1 else 0)
         check_number('_start', start, at_least=0, less_than=planned - warmup)
         _check_cooldown(max_iter, warmup + start, cooldown, *(state[k] for k in self._settings[4:]))
         floor = decay_factor(planned, planned - warmup, upper_bound) * (1 - 1e-12) if start else 1
         check_number('_start_factor', state['_start_factor'], at_least=floor, at_most=1)
         if (ratio := state.get('infimum_ratio')) is not None:
             _check_ratio(ratio, exp)
-        steps = check_whole('_step_count', state.get('_step_count', 1), 0)
-        plain = dict(zip(self._lengths, map(_plain, lengths))) | self._checked_lists(state)
-        plain |= {k: _plain(state[k]) for k in ('last_epoch', '_start')}
+        plain = dict(zip(self._lengths, map(_plain, lengths))) | dict(_start=_plain(start), infimum_ratio=ratio)
         plain |= {k: float(state[k]) for k in ('_start_factor', 'cooldown_final')}
-        dropped = {k: v for k, v in state.items() if k not in ('exp', *self._flags)}
-        return dropped | plain | dict(_step_count=steps, infimum_ratio=ratio)
+        kept = super()._checked_values(state)
+        del kept['exp']  # the class says it
+        return kept | plain
 
     def _checked_lists(self, state):
         lists = super()._checked_lists(state)
@@ -662,12 +663,8 @@ class Cooldown(_Resumable):
         steps, final = check_whole('steps', state['steps'], 1, 2**53), state['final']
         check_one_of('shape', state['shape'], cooldown_shapes)
         check_number('final', final, at_least=0, at_most=1)
-        check_number('last_epoch', state['last_epoch'], at_least=-1 if state['last_epoch'] == -1 else 0)
-        check_number('_reached', state['_reached'], at_least=0)
-        count = check_whole('_step_count', state.get('_step_count', 1), 0)
-        plain = {k: _plain(state[k]) for k in ('last_epoch', '_reached')} | self._checked_lists(state)
-        kept = {k: v for k, v in state.items() if k not in self._flags}
-        return kept | plain | dict(steps=steps, final=float(final), _step_count=count)
+        reached = _plain(check_number('_reached', state['_reached'], at_least=0))
+        return super()._checked_values(state) | dict(steps=steps, final=float(final), _reached=reached)
 
     def __repr__(self):
         return f'Cooldown(steps={self.steps}, shape={self.shape!r}, final={self.final}, last_epoch={self.last_epoch})'
