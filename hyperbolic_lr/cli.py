@@ -262,6 +262,8 @@ def _make_protocol(
     storage: str = '',  # URL of an Optuna storage that machines share for tuning
     longest: int = 0,  # Epochs of the longest run in mind, if larger budgets may follow; 0 takes the largest budget
     time_limit: float = 0,  # Seconds after which a run fails, for tasks that may hang; 0 lets it run
+    search: str = 'tpe',  # How to tune: 'tpe', or 'grid', for which `trials` is the number of rates to begin with
+    replicas: int = 1,  # Runs of a schedule and budget to train at once as a stack, for small networks
 ):
     from hyperbolic_lr.protocol import Protocol
 
@@ -283,6 +285,8 @@ def _make_protocol(
         threads=threads,
         longest=longest or None,
         time_limit=time_limit or None,
+        search=search,
+        replicas=replicas,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from collections.abc import Iterator
 from .checks import check_whole
+from math import sqrt
 from torch import nn
 
 # %% ../nbs/api/04_models.ipynb #1cf80dda
@@ -66,12 +67,12 @@ class Seq2Seq(nn.Module):
 
 # %% ../nbs/api/04_models.ipynb #71f8350d
 def _mlp(n_in: int, n_out: int, width: int, depth: int) -> nn.Sequential:
-    "`depth` hidden layers of `width`, with GELU"
-    sizes = [n_in] + [width] * depth
+    "`depth` linear layers, all but the last to `width` and with GELU"
+    sizes = [n_in] + [width] * (depth - 1)
     layers: list[nn.Module] = []
     for before, after in zip(sizes, sizes[1:]):
         layers += [nn.Linear(before, after), nn.GELU()]
-    return nn.Sequential(*layers, nn.Linear(width, n_out))
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], n_out))
 
 
 class DeepONet(nn.Module):
@@ -84,7 +85,7 @@ class DeepONet(nn.Module):
         y: torch.Tensor,  # Where the output is wanted, (points,)
         n_sensors: int = 100,  # Where the input function is known
         width: int = 1024,  # Of a hidden layer
-        depth: int = 6,  # Hidden layers of the branch, and of the trunk
+        depth: int = 6,  # Linear layers of the branch, and of the trunk
         n_basis: int = 50,  # Basis functions
     ):
         _check_points(y)
@@ -92,7 +93,7 @@ class DeepONet(nn.Module):
         super().__init__()
         self.branch = _mlp(n_sensors, n_basis, width, depth)
         self.trunk = _mlp(1, n_basis, width, depth)
-        self.bias = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.randn(1))
         self.register_buffer('y', y[:, None], persistent=False)
 
     def forward(
@@ -138,6 +139,7 @@ class TraONet(nn.Module):
         self.decoder = nn.TransformerDecoder(decoder_layer, n_layers)
         self.embed_u = nn.Linear(1, d_model)
         self.embed_y = nn.Linear(1, d_model)
+        self.scale = sqrt(d_model)
         self.out = nn.Linear(d_model, 1)
         self.register_buffer('y', y[:, None], persistent=False)
         self.register_buffer('pos_u', _positions(n_sensors, d_model), persistent=False)
@@ -147,8 +149,8 @@ class TraONet(nn.Module):
         self,
         u: torch.Tensor,  # Input function, (batch, sensors)
     ) -> torch.Tensor:  # Output function, (batch, points)
-        memory = self.encoder(self.embed_u(u[..., None]) + self.pos_u)
-        query = self.embed_y(self.y) + self.pos_y
+        memory = self.encoder(self.scale * self.embed_u(u[..., None]) + self.pos_u)
+        query = self.scale * self.embed_y(self.y) + self.pos_y
         return self.out(self.decoder(query.expand(len(u), -1, -1), memory))[..., 0]
 
 # %% ../nbs/api/04_models.ipynb #b3696d38

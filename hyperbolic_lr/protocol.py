@@ -29,11 +29,13 @@ from .checks import check_names, check_number, check_one_of, check_whole, check_
 from .identity import identity, sources
 from .results import Results
 from .rivals import Rival, range_text, rivals
-from .runner import Run, train
+from .replicas import check_stackable, train_together
+from .response import best_rate, lacking
+from .runner import Run, failed, train
 from .signals import handled
 from .store import Store, versions
 from joblib import Parallel, delayed, effective_n_jobs
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pathlib import Path
 from tqdm import tqdm
@@ -143,6 +145,11 @@ class Protocol:
         # The longest run in mind, in epochs: name it if larger budgets may follow. None takes the largest budget
         longest: float | None = None,
         time_limit: float | None = None,  # Seconds after which a run fails, for tasks that may hang; None lets it run
+        # How to tune: 'tpe' draws `trials` points of a schedule's space. 'grid' tries peak rates half an octave apart,
+        # `trials` to begin with and more until the best is bracketed, other parameters in the middle of their range;
+        # and the rate for a seed is chosen on the others
+        search: str = 'tpe',
+        replicas: int = 1,  # Runs of a schedule and budget to train at once, as a stack; see `check_stackable`
     ):
         if not callable(make_learner):
             raise TypeError(f'make_learner must be a function of a seed, got {make_learner!r}')
@@ -159,6 +166,9 @@ class Protocol:
         longest = top if longest is None else check_number('longest', longest, at_least=top)
         self.schedules = _chosen_schedules(schedules, longest)
         self.retune = list(self.schedules) if retune is True else check_names('retune', retune, self.schedules)
+        self.search, self.replicas = check_one_of('search', search, ['tpe', 'grid']), check_whole('replicas', replicas)
+        if search == 'grid' and storage:
+            raise ValueError(f'storage is for trials that machines share, and a grid has none, got {storage!r}')
         self.time_limit = None if time_limit is None else check_number('time_limit', time_limit, more_than=0)
         self.shared = dict(make_learner=identity(make_learner), by=self.by, threads=self.threads)
         self._rivals = {name: _rival_identity(o) for name, o in self.schedules.items()}
@@ -183,7 +193,7 @@ class Protocol:
         is trained, if `storage` or joblib's backend cannot be used; after the first run if it has no such metric."""
         with _session(self, jobs, progress, again, final=True) as session:
             session.tune()
-            session.do(session.studies.final_runs())
+            session.do([session.studies.stored(o) for o in session.studies.final_runs()])
         return self.results()
 
     def tune(
@@ -211,8 +221,9 @@ class Protocol:
             final = {o.key: o for o in studies.final_runs()}
             runs = {o.key: o for o in studies.trial_runs()} | final
             trials = studies.table()
-        records = self.store.get(runs.values())
-        ended = [(run, records[key]) for key, run in runs.items() if key in records]
+            stored = {key: studies.stored(run) for key, run in runs.items()}
+        records = self.store.get(stored.values())
+        ended = [(run, records[stored[key].key]) for key, run in runs.items() if stored[key].key in records]
         return Results(
             curves=_curves_table([(run, record) for run, record in ended if run.key in final]),
             runs=_runs_table(ended, final),
@@ -223,7 +234,7 @@ class Protocol:
 
     def _settings(self, records):
         "The settings of the results"
-        names = 'metric mode budgets seeds tune_seeds trials retune make_learner by threads sampler_seed'.split()
+        names = 'metric mode budgets seeds tune_seeds trials retune make_learner by threads sampler_seed search'.split()
         values = vars(self) | self.shared  # which has the name of `make_learner` in place of the function
         settings = {k: values[k] for k in names} | dict(versions=_versions_of(records))
         days = sorted({o['date'][:10] for o in records})
@@ -308,16 +319,23 @@ def _lr_draw(seed, i, distribution):
     return optuna.create_study(sampler=sampler).ask({'lr': distribution}).params['lr']
 
 # %% ../nbs/api/18_protocol.ipynb #91aacaad
+def _tuned(protocol):
+    "The schedules and budgets that are tuned"
+    every = {name: protocol.budgets if name in protocol.retune else protocol.budgets[:1] for name in protocol.schedules}
+    return [(name, budget) for name, budgets in every.items() for budget in budgets]
+
+
+def _final_budgets(protocol, budget):
+    "Where what was found at `budget` is trained in the end"
+    return protocol.budgets if budget == protocol.budgets[0] else [budget]
+
+
 class _Studies:
     "An Optuna study for each schedule and budget that is tuned: its trials, and the runs that follow from them"
 
     def __init__(self, protocol, create=True):
         self.protocol, self.store = protocol, protocol.store
-        self.keys = [
-            (name, budget)
-            for name in protocol.schedules
-            for budget in (protocol.budgets if name in protocol.retune else protocol.budgets[:1])
-        ]
+        self.keys = _tuned(protocol)
         with _quiet_optuna():
             self.storage = self._open_storage(create)
             try:
@@ -446,15 +464,15 @@ class _Studies:
         trials = [(key, trial) for key in self.keys for trial in self.trials(key)]
         return [run for key, trial in trials for run in self.runs_of(key, trial.params)]
 
-    def final_budgets(self, budget):
-        "Where the parameters that were tuned at `budget` are trained in the end"
-        return self.protocol.budgets if budget == self.protocol.budgets[0] else [budget]
+    def stored(self, run):
+        "The run of the store whose numbers are those of `run`"
+        return run
 
     def final_runs(self):
         "The frozen and the retuned runs, as far as tuning is complete"
         runs = {}
         for (name, tuned_at), trial in self.best().items():
-            for budget in self.final_budgets(tuned_at):
+            for budget in _final_budgets(self.protocol, tuned_at):
                 for seed in self.protocol.seeds:
                     run = Run(name, budget, seed, tuned_at, trial.params)
                     runs[run.key] = run
@@ -468,7 +486,7 @@ class _Studies:
         epochs = [run.budget for key, run in known.items() if key not in ended]
         for key in self.keys:
             epochs += [key[1]] * (p.trials - len(self.trials(key))) * len(p.tune_seeds)
-            for budget in self.final_budgets(key[1]) if final and key not in best else []:
+            for budget in _final_budgets(self.protocol, key[1]) if final and key not in best else []:
                 of_trial = {*p.tune_seeds} if budget == key[1] else set()
                 epochs += [budget] * len({*p.seeds} - of_trial)
         done, seconds = sum(o['epochs'] for o in ended.values()), sum(o['seconds'] for o in ended.values())
@@ -487,7 +505,7 @@ class _Studies:
 
 @contextmanager
 def _studies(protocol, create):
-    studies = _Studies(protocol, create)
+    studies = _search(protocol, create)
     try:
         yield studies
     finally:
@@ -503,6 +521,131 @@ def _study_complaint(key, name, known, new):
     if name == 'space':
         advice = 'if only the budgets have changed, give longest (--longest) as it was; or use another store'
     return f'the trials of {key[0]} at {key[1]} epochs were drawn with {name} {known}, not {new}: {advice}'
+
+# %% ../nbs/api/18_protocol.ipynb #af4d5160
+_max_doublings = 30  # of a rate beyond those that a grid begins with: then it has no best rate
+
+
+class _Grid:
+    "Peak rates half an octave apart for each schedule and budget that is tuned, and the runs that follow from them"
+
+    def __init__(self, protocol):
+        self.protocol, self.store = protocol, protocol.store
+        self.keys = _tuned(protocol)
+        self.sign = 1 if protocol.mode == 'min' else -1
+        self._values = {}  # {key of a run: the last value of the metric}
+
+    def close(self):
+        pass
+
+    def stored(self, run):
+        "The run of the store whose numbers are those of `run`: where a rate was tuned matters to few schedules"
+        return run if self.protocol.schedules[run.schedule].lr_exponent else run._replace(tuned_at=run.budget)
+
+    def _params(self, name, k):
+        space = self.protocol.schedules[name].space
+        return {p: 2.0 ** (k / 2) if p == 'lr' else _middle(d) for p, d in space.items()}
+
+    def _runs_at(self, key, k):
+        name, budget = key
+        return [Run(name, budget, seed, budget, self._params(name, k)) for seed in self.protocol.tune_seeds]
+
+    def _first(self, name):
+        "Half-octaves of the rates that a grid begins with, about the middle of the range"
+        middle, n = round(2 * math.log2(_middle(self.protocol.schedules[name].space['lr']))), self.protocol.trials
+        return [middle - n // 2 + i for i in range(n)]
+
+    def _read(self, runs):
+        "Last values of the runs, NaN for those that have not ended; less is better"
+        new = [o for o in runs if o.key not in self._values]
+        records = self.store.get(new)
+        if any(o['status'] == 'failed' for o in records.values()):  # which may be tried again
+            ended = self.store.finished()
+            records = {k: o for k, o in records.items() if k in ended}
+        self._values |= {k: self.sign * _objective(self.protocol, o) for k, o in records.items()}
+        return [self._values.get(o.key, math.nan) for o in runs]
+
+    def _response(self, key):
+        "(half-octaves, their values (rates, seeds), is the best bracketed?) as far as the grid goes"
+        tried = self._first(key[0])
+        while True:
+            values = np.array([self._read(self._runs_at(key, k)) for k in tried])
+            if np.isnan(values).any():
+                return tried, values, False
+            low, high = lacking(values.mean(1))
+            if not low and not high or len(tried) > 2 * _max_doublings:
+                return tried, values, True
+            tried = [*range(tried[0] - low, tried[0]), *tried, *range(tried[-1] + 1, tried[-1] + 1 + high)]
+
+    def open_runs(self):
+        "The runs of the grids that are not finished"
+        runs = [run for key in self.keys for k in self._response(key)[0] for run in self._runs_at(key, k)]
+        ended = self.store.finished()
+        return [run for run in runs if run.key not in ended]
+
+    def trial_runs(self):
+        return [run for key in self.keys for k in self._response(key)[0] for run in self._runs_at(key, k)]
+
+    def _chosen(self, key):
+        "{seed: params}, chosen on the other seeds that the grid has; nothing before it is complete"
+        tried, values, complete = self._response(key)
+        if not complete:
+            return {}
+        others = {o: [i for i, s in enumerate(self.protocol.tune_seeds) if s != o] for o in self.protocol.seeds}
+        best = {o: _nearest(tried, values[:, i or [0]].mean(1)) for o, i in others.items()}
+        return {seed: self._params(key[0], tried[i]) for seed, i in best.items()}
+
+    def final_runs(self):
+        "The frozen and the retuned runs, as far as tuning is complete"
+        return [
+            Run(key[0], budget, seed, key[1], params)
+            for key in self.keys
+            for seed, params in self._chosen(key).items()
+            for budget in _final_budgets(self.protocol, key[1])
+        ]
+
+    def todo(self, final):
+        "What is in the store, and what is left by what is known of the grids; they may grow"
+        p = self.protocol
+        known = {o.key: o for o in self.trial_runs()}
+        known |= {o.key: o for o in map(self.stored, self.final_runs() if final else [])}
+        ended = self.store.finished()
+        epochs = [run.budget for key, run in known.items() if key not in ended]
+        for key in self.keys if final else []:
+            if key not in p.retune and not self._response(key)[2]:
+                epochs += [o for o in _final_budgets(p, key[1])[1:] for _ in p.seeds]
+        done, seconds = sum(o['epochs'] for o in ended.values()), sum(o['seconds'] for o in ended.values())
+        left = sum(epochs)
+        return Todo(len(known.keys() & ended.keys()), len(epochs), left, seconds / done * left if done else math.nan)
+
+    def table(self):
+        rows = []
+        for key in self.keys:
+            tried, values, complete = self._response(key)
+            best = _nearest(tried, values.mean(1)) if complete else None
+            for i, (k, value) in enumerate(zip(tried, self.sign * values.mean(1))):
+                state = 'RUNNING' if np.isnan(value) else 'COMPLETE'
+                rows.append((*key, i, value, state, json.dumps(self._params(key[0], k)), i == best))
+        return pd.DataFrame(rows, columns='schedule budget number value state params best'.split())
+
+
+def _nearest(tried, values):
+    "Place of the best rate; of the lowest, if all diverged"
+    return best_rate(tried, values).nearest if np.isfinite(values).any() else 0
+
+
+def _middle(d: BaseDistribution):
+    "The middle of a range, on its own scale; of choices, the first"
+    if isinstance(d, CategoricalDistribution):
+        return d.choices[0]
+    if not isinstance(d, (FloatDistribution, IntDistribution)):
+        raise TypeError(f'a grid needs ranges or choices of Optuna, got {d!r}')
+    middle = math.sqrt(d.low * d.high) if d.log else (d.low + d.high) / 2
+    return round(middle) if isinstance(d, IntDistribution) else middle
+
+
+def _search(protocol, create=True):
+    return _Grid(protocol) if protocol.search == 'grid' else _Studies(protocol, create)
 
 # %% ../nbs/api/18_protocol.ipynb #f7143d86
 def _objective(protocol, record):
@@ -531,29 +674,49 @@ def _end_after(seconds):
     return timer
 
 
-def _train_job(parent, make_learner, rival, run, by, threads, time_limit):
-    "A job for joblib, whose results come in any order"
+def _train_job(parent, make_learner, rival, runs, by, threads, time_limit, together):
+    "A job for joblib, whose results come in any order: runs and what came of them"
     timer = None
     if os.getppid() == parent:  # a worker
         if not any(o.name == 'end with parent' for o in threading.enumerate()):
             threading.Thread(target=_end_with_parent, args=[parent], name='end with parent', daemon=True).start()
-        timer = _end_after(time_limit + 10) if time_limit else None
-    result = train(make_learner, rival, run, by, threads, time_limit)
+        timer = _end_after(time_limit * len(runs) + 10) if time_limit else None
+    if together:
+        results = train_together(make_learner, rival, runs, by, threads, time_limit)
+    else:
+        results = [train(make_learner, rival, run, by, threads, time_limit) for run in runs]
     if timer:
         timer.cancel()
-    return run, result
+    return list(zip(runs, results))
 
 
 def _worker_died(error):
     return isinstance(error, BrokenProcessPool) or type(error).__name__ == 'KilledWorker'  # joblib's own, and Dask's
 
 
-def _failed(error):
+def _died(error):
     said = ' '.join(str(error).split())
-    text = f'{type(error).__name__}: the process of this run was ended by the system, say for its memory: {said}'
-    return dict(status='failed', curves={}, epochs=0, seconds=0.0, init='', error=text, machine='')
+    return failed(
+        f'{type(error).__name__}: the process of this run was ended by the system, say for its memory: {said}'
+    )
 
 # %% ../nbs/api/18_protocol.ipynb #87e2ee60
+def _groups(runs, most):
+    "Lists of at most so many runs that can be trained at once, seed by seed; of one, each alone"
+    if most == 1:
+        yield from ([run] for run in runs)
+        return
+    groups: dict = {}
+    for run in runs:
+        others = sorted((k, v) for k, v in run.params.items() if k != 'lr')
+        groups.setdefault((run.schedule, run.budget, *others), []).append(run)
+    for group in groups.values():
+        group.sort(key=lambda o: o.seed)
+        parts = math.ceil(len(group) / most)
+        for part in np.array_split(np.arange(len(group)), parts):
+            yield [group[i] for i in part]
+
+
 class _Session:
     "What one call of `run` or `tune` does: runs, and the trials that they are for"
 
@@ -566,6 +729,16 @@ class _Session:
         self.n_done = 0
 
     def tune(self):
+        if self.protocol.search == 'grid':
+            self._tune_grid()
+        else:
+            self._tune_studies()
+
+    def _tune_grid(self):
+        while runs := [o for o in self.studies.open_runs() if o.key not in self.failures]:
+            self.do(runs)
+
+    def _tune_studies(self):
         open_keys = list(self.studies.keys)
         while open_keys:
             with self.store.tuning():
@@ -601,57 +774,61 @@ class _Session:
             if not left:
                 return
             n_left = len(left)
-            for run, result in self._results(list(left.values())):
-                self.store.finish(run, result)
-                self._note(run, result)
-                _objective(self.protocol, result)
-                del left[run.key]
+            for results in self._results(list(left.values())):
+                self.store.finish_all(results)
+                self._note(results)
+                for run, result in results:
+                    _objective(self.protocol, result)
+                    del left[run.key]
             if len(left) == n_left:
                 time.sleep(0.5)  # they are being done elsewhere
 
     def _results(self, runs):
-        "Runs and their results, as they come"
+        "Lists of runs and their results, as they come"
         under_way = {}
         options = dict(batch_size=1, pre_dispatch='n_jobs', max_nbytes=None)  # no arrays that cannot be written to
         try:
             jobs = Parallel(self.jobs, return_as='generator_unordered', **options)(self._claimed(runs, under_way))
-            for run, result in jobs:
-                yield under_way.pop(run.key), result
+            for results in jobs:
+                for run, _ in results:
+                    del under_way[run.key]
+                yield results
         except Exception as e:
             if not _worker_died(e):
                 raise
         for run in list(under_way.values()):
-            yield run, self._alone(run)
+            yield [(run, self._alone(run))]
 
     def _claimed(self, runs, under_way):
-        for run in runs:
-            if self.store.claim(run):
-                under_way[run.key] = run
-                yield self._job(run)
+        for group in _groups(runs, self.protocol.replicas):
+            if taken := self.store.claim_all(group):
+                under_way |= {run.key: run for run in taken}
+                yield self._job(taken)
 
-    def _job(self, run):
+    def _job(self, runs):
         p = self.protocol
-        rival = p.schedules[run.schedule]
-        return delayed(_train_job)(os.getpid(), p.make_learner, rival, run, p.by, p.threads, p.time_limit)
+        rival, together = p.schedules[runs[0].schedule], p.replicas > 1
+        return delayed(_train_job)(os.getpid(), p.make_learner, rival, runs, p.by, p.threads, p.time_limit, together)
 
     def _alone(self, run):
         "The result of a run that was under way when a worker died, or of its death"
         try:
-            return Parallel(2, max_nbytes=None)([self._job(run)])[0][1]
+            return Parallel(2, max_nbytes=None)([self._job([run])])[0][0][1]
         except Exception as e:
             if not _worker_died(e):
                 raise
-            return _failed(e)
+            return _died(e)
 
-    def _note(self, run, result):
-        "A line in the log, a step of the bar"
-        error = result['error'].rstrip()
-        if result['status'] == 'failed':
-            self.failures[run.key] = f'{run}: {error.splitlines()[-1] if error else "no reason was given"}'
+    def _note(self, results):
+        "Lines in the log, a step of the bar"
+        for run, result in results:
+            error = result['error'].rstrip()
+            if result['status'] == 'failed':
+                self.failures[run.key] = f'{run}: {error.splitlines()[-1] if error else "no reason was given"}'
         self.store.log(self.protocol.metric, self.trials)
-        self.n_done += 1
+        self.n_done += len(results)
         self.bar.set_postfix_str(f'{self.n_done} runs', refresh=False)
-        self.bar.update(run.budget)
+        self.bar.update(sum(run.budget for run, _ in results))
         if self.stopped_by is not None:
             raise KeyboardInterrupt(self.stopped_by)
 
@@ -708,8 +885,10 @@ def _session(protocol, jobs, progress, again, final) -> Iterator[_Session]:
     _check_backend(jobs, protocol.time_limit)
     if again:
         protocol.store.forgive()
+    if protocol.replicas > 1:
+        check_stackable(protocol.make_learner, protocol.schedules.values())
     with protocol.store.tuning():
-        studies = _Studies(protocol)
+        studies = _search(protocol)
     try:
         todo = studies.todo(final)
         _warn_of_changes(protocol, todo)

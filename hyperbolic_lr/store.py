@@ -190,18 +190,33 @@ class Store:
         run: Run,  # The run to do
     ) -> bool:  # False if it is finished, has failed too often, or a living process is at it
         "Take `run` for this process. ValueError if another process does runs of another task here."
-        columns = 'schedule budget seed tuned_at params status worker made_by rival source attempts'.split()
-        about = [json.dumps(self.made_by), self.rivals.get(run.schedule, ''), self.source]
+        return bool(self.claim_all([run]))
+
+    def claim_all(
+        self,
+        runs: Iterable[Run],  # Runs to do at once
+    ) -> list[Run]:  # Those that `claim` would take
+        "Take the runs for this process, in one writing of the file. ValueError as `claim`."
         with self._writing() as db:
-            row = db.execute('SELECT status,worker,source,attempts FROM runs WHERE key=?', [run.key]).fetchone()
-            if row and (self._taken(*row[:2]) or self._given_up(row[0], *row[2:])):
-                return False
-            self._check_makers(db)
-            attempts = row[3] if row and row[2] == self.source else 0
-            values = [*run[:4], json.dumps(run.params), 'running', self.worker, *about, attempts]
-            places = ','.join('?' * (len(columns) + 1))
-            db.execute(f'INSERT OR REPLACE INTO runs (key,{",".join(columns)}) VALUES ({places})', [run.key, *values])
-        return True
+            free = [(run, row) for run in runs if self._free(row := self._state(db, run))]
+            if free:
+                self._check_makers(db)
+            for run, row in free:
+                self._note_claim(db, run, attempts=row[3] if row and row[2] == self.source else 0)
+        return [run for run, _ in free]
+
+    def _state(self, db, run):
+        return db.execute('SELECT status,worker,source,attempts FROM runs WHERE key=?', [run.key]).fetchone()
+
+    def _free(self, row):
+        return not row or not (self._taken(*row[:2]) or self._given_up(row[0], *row[2:]))
+
+    def _note_claim(self, db, run, attempts):
+        columns = 'key schedule budget seed tuned_at params status worker made_by rival source attempts'.split()
+        about = [json.dumps(self.made_by), self.rivals.get(run.schedule, ''), self.source]
+        values = [run.key, *run[:4], json.dumps(run.params), 'running', self.worker, *about, attempts]
+        places = ','.join('?' * len(columns))
+        db.execute(f'INSERT OR REPLACE INTO runs ({",".join(columns)}) VALUES ({places})', values)
 
     def finish(
         self,
@@ -209,12 +224,20 @@ class Store:
         result: dict,  # What `train` returned
     ) -> None:
         "Write the result, all of it or, if the process dies, none"
-        row = result | {'curves': json.dumps(result['curves']), 'versions': json.dumps(versions())}
-        row['date'] = time.strftime('%Y-%m-%d %H:%M:%S')
-        assigned = ','.join(f'{k}=?' for k in row)
-        more = result['status'] == 'failed'
+        self.finish_all([(run, result)])
+
+    def finish_all(
+        self,
+        results: Iterable[tuple[Run, dict]],  # Runs that this process has claimed, and what `train` returned
+    ) -> None:
+        "Write the results, all of them or, if the process dies, none"
+        made = {'versions': json.dumps(versions()), 'date': time.strftime('%Y-%m-%d %H:%M:%S')}
         with self._writing() as db:
-            db.execute(f'UPDATE runs SET {assigned}, attempts=attempts+? WHERE key=?', [*row.values(), more, run.key])
+            for run, result in results:
+                row = result | made | {'curves': json.dumps(result['curves'])}
+                assigned = ','.join(f'{k}=?' for k in row) + ', attempts=attempts+?'
+                values = [*row.values(), result['status'] == 'failed', run.key]
+                db.execute(f'UPDATE runs SET {assigned} WHERE key=?', values)
 
     def get(
         self,

@@ -6,9 +6,10 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/tasks.html.md"""
 
 # %% auto #0
 __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivative', 'deeponet', 'traonet', 'random_crop_flip',
-           'cifar10']
+           'cifar10', 'fashion_mnist']
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
+import gzip
 import hashlib
 import io
 import numpy as np
@@ -22,6 +23,7 @@ from fastai.basics import DataLoaders, Learner, OptimWrapper, accuracy, set_seed
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from fastai.data.external import FastDownload, fastai_cfg
+from fastdownload import download_url
 from fastai.learner import AvgSmoothLoss, Recorder
 from functools import cache, lru_cache, partial
 from .checks import check_number, check_whole
@@ -94,6 +96,7 @@ class _FetchLosses(Callback):
 
     order = Recorder.order + 1  # the Recorder has noted the epoch
     run_valid = False
+    watches_only = True
 
     def before_fit(self):
         self._known = 0
@@ -114,20 +117,19 @@ _Tensors = tuple[torch.Tensor, torch.Tensor]  # inputs and targets
 def _learner(
     seed: int,
     network: Callable[[], nn.Module],
-    train: _Tensors,
-    valid: _Tensors,
+    sets: Sequence[_Tensors],  # Training and validation, and perhaps a test
     bs: int,
     loss_func: nn.Module,
     device: str | torch.device | None,
     metrics: Callable | None = None,
     train_batch: Callable | None = None,  # Applied to each training batch on the device
-    valid_batch: Callable | None = None,  # Applied to each validation batch
+    valid_batch: Callable | None = None,  # Applied to each other batch
 ) -> Learner:
     "A Learner whose weights and order of batches follow from `seed`"
     set_seed(seed)
-    train_dl = TensorLoader(train, bs=bs, shuffle=True, device=device, after_batch=train_batch)
-    valid_dl = TensorLoader(valid, bs=2000, device=device, after_batch=valid_batch)
-    dls = DataLoaders(train_dl, valid_dl, device=device)
+    train_dl = TensorLoader(sets[0], bs=bs, shuffle=True, device=device, after_batch=train_batch)
+    others = [TensorLoader(o, bs=2000, device=device, after_batch=valid_batch) for o in sets[1:]]
+    dls = DataLoaders(train_dl, *others, device=device)
     model = network().to(dls.device)
     opt_func = partial(OptimWrapper, opt=torch.optim.AdamW)
     learn = Learner(dls, model, loss_func, opt_func=opt_func, metrics=metrics, cbs=_FetchLosses())
@@ -135,9 +137,13 @@ def _learner(
     return learn.remove_cb(ProgressCallback)
 
 
-def _split(n: int) -> list:
-    "Places of the training set and of the validation set, a fifth"
-    return train_test_split(range(n), test_size=0.2, random_state=42)
+def _split(n: int, seed: int | None = None) -> list:
+    """Places of the training set and of the validation set, a fifth, the same for all seeds; or, of a `seed`, of a
+    training, a validation and a test set, three, one and one fifth, its own"""
+    if seed is None:
+        return train_test_split(range(n), test_size=0.2, random_state=42)
+    places = np.random.default_rng(seed).permutation(n)
+    return np.split(places, [n - 2 * (n // 5), n - n // 5])
 
 # %% ../nbs/api/07_tasks.ipynb #07ba61a1
 _huge = 1e100  # a product of three is still a float
@@ -183,14 +189,14 @@ _keep_data = lru_cache(maxsize=4)
 
 
 @_keep_data
-def _windows(zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int) -> list[_Tensors]:
-    "Training and validation windows, each as history and horizon"
+def _windows(zetas: tuple[float, ...], duration: float, dt: float, history: int, horizon: int) -> _Tensors:
+    "All windows, as history and horizon"
     x = newmark(zetas, round(duration / dt) + 1, dt)[..., 0]
     if not x.max() > x.min():
         raise ValueError(f'zeta, dt and duration must let the spring move, got {zetas}, {dt} and {duration}')
     scaled = torch.tensor((x - x.min()) / (x.max() - x.min()), dtype=torch.float)
     windows = scaled.unfold(1, history + horizon, 1).flatten(0, 1)
-    return [(windows[i, :history].contiguous(), windows[i, history:].contiguous()) for i in _split(len(windows))]
+    return windows[:, :history].contiguous(), windows[:, history:].contiguous()
 
 
 def _check_oscillation(duration: float, dt: float, history: int, horizon: int):
@@ -215,6 +221,7 @@ def oscillation(
     duration: float = 10.0,  # Time simulated
     dt: float = 1e-3,  # Time step
     bs: int = 64,  # Windows in a batch
+    own_split: bool = False,  # Also a test set, and all three drawn by the seed? Else the paper's split for all seeds
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the Huber loss
     """The paper's oscillation: forecast a spring that swings, with `Seq2Seq`
@@ -226,9 +233,10 @@ def oscillation(
     if zetas.ndim > 1:
         raise ValueError(f'zeta must be one number or several in a row, got {zeta!r}')
     _check_oscillation(duration, dt, history, horizon)
-    train, valid = _windows(tuple(zetas.tolist()), duration, dt, int(history), int(horizon))
+    x, y = _windows(tuple(zetas.tolist()), duration, dt, int(history), int(horizon))
+    sets = [(x[i], y[i]) for i in _split(len(x), seed if own_split else None)]
     network = partial(Seq2Seq, horizon, hidden, n_layers)
-    return _learner(seed, network, train, valid, bs, nn.HuberLoss(), device)
+    return _learner(seed, network, sets, bs, nn.HuberLoss(), device)
 
 # %% ../nbs/api/07_tasks.ipynb #530eaa06
 def _chebyshev(x: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -283,8 +291,8 @@ def antiderivative(
 
 # %% ../nbs/api/07_tasks.ipynb #402e3fa0
 @_keep_data
-def _fields(n: int, points: int) -> tuple:
-    "Training and validation set, each as inputs and outputs, and the points of the outputs"
+def _fields(n: int, points: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    "Inputs, outputs, and the points of the outputs"
     x, y = np.linspace(0, 1, 1000), np.linspace(0, 1, points)
     u = gaussian_fields(n, x)
     highest, lowest = u.max(1), u.min(1)
@@ -292,8 +300,7 @@ def _fields(n: int, points: int) -> tuple:
     u = 2 * (u - low) / (high - low) - 1
     inputs = torch.tensor(u[:, :: 1000 // points], dtype=torch.float)
     outputs = torch.tensor(antiderivative(x, u, y), dtype=torch.float)
-    train, valid = [(inputs[i], outputs[i]) for i in _split(n)]
-    return train, valid, torch.tensor(y, dtype=torch.float)
+    return inputs, outputs, torch.tensor(y, dtype=torch.float)
 
 
 def _check_fields(n: int, points: int) -> tuple[int, int]:
@@ -308,18 +315,20 @@ def deeponet(
     n: int = 10_000,  # Functions
     points: int = 100,  # Of the input, every (1000/points)-th of 1,000, and of the output; a divisor of 1000
     width: int = 1024,  # Of a hidden layer
-    depth: int = 6,  # Hidden layers of the branch, and of the trunk
+    depth: int = 6,  # Linear layers of the branch, and of the trunk
     n_basis: int = 50,  # Basis functions
     bs: int = 128,  # Functions in a batch
+    own_split: bool = False,  # Also a test set, and all three drawn by the seed? Else the paper's split for all seeds
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
     """The paper's integral with `DeepONet`: from a random function to its antiderivative
 
     ValueError or TypeError for a size that is none, points that do not divide 1000, or fewer than two functions."""
     seed, (n, points) = _check_run(seed, bs, device), _check_fields(n, points)
-    train, valid, y = _fields(n, points)
+    u, G, y = _fields(n, points)
+    sets = [(u[i], G[i]) for i in _split(n, seed if own_split else None)]
     network = partial(DeepONet, y, points, width, depth, n_basis)
-    return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
+    return _learner(seed, network, sets, bs, nn.MSELoss(), device)
 
 
 def traonet(
@@ -331,15 +340,17 @@ def traonet(
     d_ff: int = 512,  # Width of the feed-forward layers
     n_layers: int = 3,  # Layers of the encoder, and of the decoder
     bs: int = 128,  # Functions in a batch
+    own_split: bool = False,  # Also a test set, and all three drawn by the seed? Else the paper's split for all seeds
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults) and the mean squared error
     """The paper's integral with `TraONet`: from a random function to its antiderivative
 
     ValueError or TypeError for a size that is none, points that do not divide 1000, or fewer than two functions."""
     seed, (n, points) = _check_run(seed, bs, device), _check_fields(n, points)
-    train, valid, y = _fields(n, points)
+    u, G, y = _fields(n, points)
+    sets = [(u[i], G[i]) for i in _split(n, seed if own_split else None)]
     network = partial(TraONet, y, points, d_model, n_heads, d_ff, n_layers)
-    return _learner(seed, network, train, valid, bs, nn.MSELoss(), device)
+    return _learner(seed, network, sets, bs, nn.MSELoss(), device)
 
 # %% ../nbs/api/07_tasks.ipynb #1cd94fe9
 _cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
@@ -472,6 +483,7 @@ def cifar10(
     fraction: float = 1.0,  # Share of the training set, and of the test set, in (0,1]
     folder: str | Path | None = None,  # cifar-10-batches-py, or the folder around it; None downloads it with fastai
     bs: int = 128,  # Images in a batch
+    own_split: bool = False,  # Validate with a fifth of the training set, by the seed, and test with the test set?
     device: str | torch.device | None = None,  # Where to train; None is the CPU
 ) -> Learner:  # With AdamW (PyTorch's defaults), cross-entropy with label smoothing 0.1, and accuracy
     """The paper's CIFAR-10, with random crops and flips
@@ -483,8 +495,107 @@ def cifar10(
     check_number('fraction', fraction, more_than=0, at_most=1)
     if isinstance(model, nn.Module) or not callable(model):
         raise TypeError(f'model must be a function that makes a network, such as simple_cnn, got {model!r}')
-    train, valid = _cifar(_cifar_folder(folder), fraction)
-    if not len(train[1]) or not len(valid[1]):
+    sets = _cifar(_cifar_folder(folder), fraction)
+    if own_split:
+        (x, y), test = sets
+        train, valid = train_test_split(range(len(y)), test_size=0.2, random_state=seed % 2**32)
+        sets = [(x[train], y[train]), (x[valid], y[valid]), test]
+    if not all(len(o[1]) for o in sets):
         raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
     loss_func = nn.CrossEntropyLoss(label_smoothing=0.1)
-    return _learner(seed, model, train, valid, bs, loss_func, device, accuracy, _augment, _normalize)
+    return _learner(seed, model, sets, bs, loss_func, device, accuracy, _augment, _normalize)
+
+# %% ../nbs/api/07_tasks.ipynb #0c32e7a7
+_fashion_url = 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'
+_fashion_md5 = {  # of the archives that lie there
+    'train-images-idx3-ubyte.gz': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+    'train-labels-idx1-ubyte.gz': '25c81989df183df01b3e8a0aad5dffbe',
+    't10k-images-idx3-ubyte.gz': 'bef4ecab320f06d8554ea6380940ec79',
+    't10k-labels-idx1-ubyte.gz': 'bb300cfdad3c16e7a12a480ee83cd310',
+}
+
+
+def _fashion_folder(folder: str | Path | None) -> Path:
+    "Where the four files lie; downloaded if `folder` is None"
+    if folder is not None:
+        if lacks := [o for o in _fashion_md5 if not Path(folder, o).is_file()]:
+            raise FileNotFoundError(f'{folder} lacks {lacks}, from {_fashion_url}; give None to download them')
+        return Path(folder)
+    place = fastai_cfg().path('archive') / 'fashion-mnist'
+    place.mkdir(parents=True, exist_ok=True)
+    for name, md5 in _fashion_md5.items():
+        path = place / name
+        try:
+            archive = path if path.exists() else download_url(_fashion_url + name, path, show_progress=False)
+        except Exception as e:
+            raise FileNotFoundError(f'{_fashion_url}{name} could not be downloaded ({e}): give a `folder`') from e
+        if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            path.unlink()
+            raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
+    return place
+
+
+def _idx(path: Path) -> np.ndarray:
+    "The bytes of an IDX file, in their shape. ValueError if it is none."
+    raw = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(raw, '>i4', raw[3], offset=4) if raw[:3] == bytes([0, 0, 8]) else ()
+    if not len(shape) or len(raw) != 4 + 4 * len(shape) + np.prod(shape):
+        raise ValueError(f'{path} is no IDX file of bytes')
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+@_keep_data
+def _fashion(folder: Path, size: int) -> _Tensors:
+    "All 70,000 images, scaled to `size` x `size` pixels about 0, in rows, and labels"
+    parts = [
+        [_idx(folder / f'{part}-{o}-ubyte.gz') for part in ('train', 't10k')] for o in ('images-idx3', 'labels-idx1')
+    ]
+    x, y = (torch.tensor(np.concatenate(o)) for o in parts)
+    x = F.adaptive_avg_pool2d(x[:, None] / 255, size).flatten(1)
+    return (x - 0.2860) / 0.3530, y.long()
+
+
+class _PartLoader(TensorLoader):
+    "Of `items`, each epoch draws `n`, none again before all have come"
+
+    def __init__(self, dataset, items, **kwargs):
+        super().__init__(dataset, **kwargs)
+        self.items = items
+
+    def get_idxs(self):
+        if not self.shuffle:
+            return self.items
+        passes, rest = divmod(self.n, len(self.items))
+        sizes = [len(self.items)] * passes + [rest]
+        return [i for size in sizes for i in self.rng.sample(self.items, size)]
+
+
+def fashion_mnist(
+    seed: int = 0,  # Decides the initial weights, the batches, and which images train, validate and test
+    hidden: Sequence[int] = (32,),  # Widths of the hidden layers
+    size: int = 14,  # Pixels along an image, averaged
+    n_train: int = 50_000,  # Images to train on; 4,000 validate and 6,000 test
+    steps: int = 150,  # Batches in an epoch, of images drawn anew from the training set
+    bs: int = 64,  # Images in a batch
+    opt: Callable | None = None,  # Makes an optimizer of PyTorch; None takes AdamW without weight decay
+    folder: str | Path | None = None,  # With the four files; None downloads them
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
+) -> Learner:  # With cross-entropy and accuracy
+    """A perceptron on Fashion-MNIST, small and with a test set, for experiments of many runs
+
+    ValueError for a size out of its range, FileNotFoundError if there is no data."""
+    seed, n_train = _check_run(seed, bs, device), check_whole('n_train', n_train, at_most=60_000)
+    size, steps = check_whole('size', size, at_most=28), check_whole('steps', steps)
+    sizes = [size**2, *(check_whole('hidden', o) for o in hidden), 10]
+    data = _fashion(_fashion_folder(folder), size)
+    places = np.random.default_rng(seed).permutation(len(data[1]))
+    test, valid, train = (o.tolist() for o in np.split(places[: 10_000 + n_train], [6_000, 10_000]))
+    set_seed(seed)
+    train_dl = _PartLoader(data, train, bs=bs, n=steps * bs, shuffle=True, device=device)
+    others = [_PartLoader(data, o, bs=2000, n=len(o), device=device) for o in (valid, test)]
+    layers = [o for n in zip(sizes, sizes[1:]) for o in (nn.Linear(*n), nn.ReLU())][:-1]
+    dls = DataLoaders(train_dl, *others, device=device)
+    model = nn.Sequential(*layers).to(dls.device)
+    opt_func = partial(OptimWrapper, opt=opt or partial(torch.optim.AdamW, weight_decay=0.0))
+    learn = Learner(dls, model, loss_func=nn.CrossEntropyLoss(), opt_func=opt_func, metrics=accuracy)
+    return learn.remove_cb(ProgressCallback)

@@ -110,12 +110,12 @@ def outputs_stored():
 floors = [
     'checks signals',
     'curves rates style loader models identity',
-    'schedulers sensitivity tasks',
+    'schedulers sensitivity tasks response',
     'results callback',
     'report dynamics adas anytime',
     'rivals',
     'plots runner',
-    'store',
+    'store replicas',
     'protocol',
     'explorer cli',
 ]
