@@ -181,8 +181,9 @@ def _cyclic(opt, n, n_epoch, half, base_ratio):
     return CyclicLR(opt, bases, peaks, steps_up, scale_fn=_halved, cycle_momentum=False)
 
 
-def _hyperbolic(cls, opt, n, n_epoch, infimum_lr, upper_bound):
-    return cls(opt, upper_bound * n / n_epoch, n, infimum_lr)
+def _hyperbolic(cls, opt, n, n_epoch, infimum_lr, upper_bound, warmup=0.0):
+    per_epoch = n / n_epoch
+    return cls(opt, upper_bound * per_epoch, n, infimum_lr, warmup_epochs=warmup * per_epoch)
 
 
 def _cooled_trunk(cls, opt, n, n_epoch, infimum_ratio, upper_bound):
@@ -197,6 +198,10 @@ def _after_warmup(opt, n, warmup, after):
     if k < 1:
         return after(opt, n)
     return SequentialLR(opt, [LinearLR(opt, 1 / (k + 1), 1, k), after(opt, n - k)], [k])
+
+
+def _cosine_after(opt, n, n_epoch, eta_min, warmup):
+    return _after_warmup(opt, n, warmup / n_epoch, lambda o, m: CosineAnnealingLR(o, m, eta_min))
 
 
 def _linear_warmup(opt, n, n_epoch, warmup):
@@ -591,11 +596,13 @@ def registry(
 # %% ../nbs/api/13_rivals.ipynb #b70b0a28
 def paper_schedules(
     longest: float = 200,  # The longest run in mind, in epochs; the paper's is 200
+    warmup: float = 0.0,  # Epochs of a linear warm-up; more than 0 adds WC, WH and WEH, of the author's later code
 ) -> dict[str, Rival]:  # By the paper's names: N (none), P (polynomial), C (cosine), E (exponential), H and EH
     """The schedules that arXiv 2407.15200 compares, with the space that it searches, its lengths scaled to `longest`.
 
-    TypeError or ValueError for a bad `longest`."""
+    TypeError or ValueError for a bad `longest` or `warmup`."""
     known = rivals(longest)
+    check_number('warmup', warmup, at_least=0, at_most=longest)
     own = {'lr': _log_range(1e-4, 5e-2), 'gamma': FloatDistribution(0.9 ** (200 / longest), 0.99 ** (200 / longest))}
     upper_bound = FloatDistribution(longest, 2 * longest, step=longest / 4)
 
@@ -605,4 +612,10 @@ def paper_schedules(
             space['upper_bound'] = upper_bound
         return replace(known[name], name=k, space=space)
 
-    return {k: of_the_paper(k, name) for k, name in paper_names.items()}
+    paper = {k: of_the_paper(k, name) for k, name in paper_names.items()}
+    if not warmup:
+        return paper
+    warm = dict(WC=partial(_cosine_after, warmup=warmup)) | {
+        f'W{k}': partial(paper[k].scheduler, warmup=warmup) for k in ('H', 'EH')
+    }
+    return paper | {k: replace(paper[k[1:]], name=k, scheduler=o) for k, o in warm.items()}
