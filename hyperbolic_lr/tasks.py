@@ -6,7 +6,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/tasks.html.md"""
 
 # %% auto #0
 __all__ = ['digits', 'newmark', 'oscillation', 'gaussian_fields', 'antiderivative', 'deeponet', 'traonet', 'random_crop_flip',
-           'cifar10', 'fashion_mnist']
+           'cifar10', 'cifar100', 'fashion_mnist']
 
 # %% ../nbs/api/07_tasks.ipynb #27918b34
 import gzip
@@ -37,6 +37,7 @@ from scipy.interpolate import CubicHermiteSpline
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
+from typing import NamedTuple
 
 # %% ../nbs/api/07_tasks.ipynb #b4728377
 def _check_run(seed: int, bs: int, device: str | torch.device | None) -> int:
@@ -353,44 +354,81 @@ def traonet(
     return _learner(seed, network, sets, bs, nn.MSELoss(), device)
 
 # %% ../nbs/api/07_tasks.ipynb #1cd94fe9
-_cifar_url = 'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz'
-_cifar_md5 = 'c58f30108f718f92721af3b95e74349a'
-_cifar_train = [f'data_batch_{i}' for i in range(1, 6)]
-_cifar_valid = ['test_batch']
+class _Cifar(NamedTuple):
+    "What tells the two collections of CIFAR apart"
+
+    n_classes: int
+    url: str
+    md5: str
+    folder: str
+    train: list[str]
+    valid: list[str]
+    labels: bytes
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+_cifar_host = 'https://www.cs.toronto.edu/~kriz/'
+_cifar10 = _Cifar(
+    10,
+    _cifar_host + 'cifar-10-python.tar.gz',
+    'c58f30108f718f92721af3b95e74349a',
+    'cifar-10-batches-py',
+    [f'data_batch_{i}' for i in range(1, 6)],
+    ['test_batch'],
+    b'labels',
+    (0.4914, 0.4822, 0.4465),
+    (0.2023, 0.1994, 0.2010),
+)
+_cifar100 = _Cifar(
+    100,
+    _cifar_host + 'cifar-100-python.tar.gz',
+    'eb9058c3a382ffc7106e4002c42a8d85',
+    'cifar-100-python',
+    ['train'],
+    ['test'],
+    b'fine_labels',
+    (0.5071, 0.4867, 0.4408),
+    (0.2675, 0.2565, 0.2761),
+)
 
 
 class _Download(FastDownload):
     "fastai's, with the official checksum: what is not the official archive is deleted, and not unpacked"
 
+    md5: str
+
     def download(self, url, force=False):
         archive = Path(super().download(url, force))
-        if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != _cifar_md5:
+        if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != self.md5:
             archive.unlink()
             raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
         return archive
 
 
-def _download_cifar() -> Path:
+def _download_cifar(kind: _Cifar) -> Path:
+    fetch = _Download(fastai_cfg(), '~/.fastai')
+    fetch.md5 = kind.md5
     try:
-        return _Download(fastai_cfg(), '~/.fastai').get(_cifar_url)
+        return fetch.get(kind.url)
     except Exception as e:
         raise FileNotFoundError(
-            f'CIFAR-10 could not be downloaded from {_cifar_url} ({e}). Fetch and unpack that file where there is '
-            'a network, and give the folder cifar-10-batches-py as `folder`.'
+            f'CIFAR-{kind.n_classes} could not be downloaded from {kind.url} ({e}). Fetch and unpack that file where '
+            f'there is a network, and give the folder {kind.folder} as `folder`.'
         ) from e
 
 
-def _cifar_folder(folder: str | Path | None) -> Path:
+def _cifar_folder(folder: str | Path | None, kind: _Cifar) -> Path:
     "Where the batches lie; downloaded if `folder` is None"
     if not isinstance(folder, (str, os.PathLike, type(None))):
         raise TypeError(f'folder must be a path or None, got {folder!r}')
-    given = _download_cifar() if folder is None else Path(folder)
-    for place in (given, given / 'cifar-10-batches-py'):
-        if all((place / name).is_file() for name in _cifar_train + _cifar_valid):
+    given = _download_cifar(kind) if folder is None else Path(folder)
+    for place in (given, given / kind.folder):
+        if all((place / name).is_file() for name in kind.train + kind.valid):
             return place
     raise FileNotFoundError(
-        f'{given} holds no CIFAR-10: give the folder with data_batch_1 to data_batch_5 and test_batch, '
-        f'unpacked from {_cifar_url}, or None to download it'
+        f'{given} holds no CIFAR-{kind.n_classes}: give the folder with {kind.train[0]} and {kind.valid[0]}, '
+        f'unpacked from {kind.url}, or None to download it'
     )
 
 # %% ../nbs/api/07_tasks.ipynb #656b1f47
@@ -407,30 +445,34 @@ class _ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _cifar_batch(path: Path, kind: _Cifar = _cifar10) -> tuple[np.ndarray, np.ndarray]:
     "Images (n, 3, 32, 32) and labels of one file. ValueError if it holds anything else."
     raw = path.read_bytes()
     try:
         batch = _ArrayUnpickler(io.BytesIO(raw), encoding='bytes').load()
-        if not isinstance(batch, dict) or not {b'data', b'labels'} <= batch.keys():
-            raise ValueError('it has no data and labels')
-        images, labels = (np.asarray(batch[o]) for o in (b'data', b'labels'))
+        if not isinstance(batch, dict) or not {b'data', kind.labels} <= batch.keys():
+            raise ValueError(f'it has no data and {kind.labels.decode()}')
+        images, labels = (np.asarray(batch[o]) for o in (b'data', kind.labels))
         if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
             raise ValueError(f'data must be bytes (n, 3072), got {images.dtype} {images.shape}')
-        if labels.dtype.kind not in 'iu' or labels.shape != images.shape[:1] or not np.isin(labels, range(10)).all():
-            raise ValueError(f'labels must be {len(images)} integers from 0 to 9, got {labels}')
+        if (
+            labels.dtype.kind not in 'iu'
+            or labels.shape != images.shape[:1]
+            or not np.isin(labels, range(kind.n_classes)).all()
+        ):
+            raise ValueError(f'labels must be {len(images)} integers from 0 to {kind.n_classes - 1}, got {labels}')
     except Exception as e:
-        raise ValueError(f'{path} is no batch of CIFAR-10: {e}') from e
+        raise ValueError(f'{path} is no batch of CIFAR-{kind.n_classes}: {e}') from e
     return images.reshape(-1, 3, 32, 32), labels.astype(np.int64)
 
 
 @_keep_data
-def _cifar(folder: Path, fraction: float) -> list[_Tensors]:
+def _cifar(folder: Path, fraction: float, n_classes: int = 10) -> list[_Tensors]:
     "Training and validation set, each as images (n, 3, 32, 32) of bytes and labels; a part is drawn once for all seeds"
-    rng = np.random.default_rng(42)
+    rng, kind = np.random.default_rng(42), _cifar10 if n_classes == 10 else _cifar100
     sets = []
-    for names in (_cifar_train, _cifar_valid):
-        images, labels = (np.concatenate(o) for o in zip(*[_cifar_batch(folder / name) for name in names]))
+    for names in (kind.train, kind.valid):
+        images, labels = (np.concatenate(o) for o in zip(*[_cifar_batch(folder / name, kind) for name in names]))
         keep = rng.permutation(len(labels))[: round(fraction * len(labels))]
         sets.append((torch.tensor(images[keep]), torch.tensor(labels[keep])))
     return sets
@@ -460,21 +502,20 @@ def random_crop_flip(
 
 
 @cache  # one pair per device, kept there: copying it for each batch would wait for the GPU
-def _mean_std(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    mean = torch.tensor((0.4914, 0.4822, 0.4465), device=device)
-    std = torch.tensor((0.2023, 0.1994, 0.2010), device=device)
-    return mean[:, None, None], std[:, None, None]
+def _mean_std(device: torch.device, n_classes: int = 10) -> tuple[torch.Tensor, ...]:
+    kind = _cifar10 if n_classes == 10 else _cifar100
+    return tuple(torch.tensor(o, device=device)[:, None, None] for o in (kind.mean, kind.std))
 
 
-def _normalize(batch: _Tensors) -> _Tensors:
+def _normalize(batch: _Tensors, n_classes: int = 10) -> _Tensors:
     x, y = batch
-    mean, std = _mean_std(x.device)
+    mean, std = _mean_std(x.device, n_classes)
     return (x / 255 - mean) / std, y
 
 
-def _augment(batch: _Tensors) -> _Tensors:
+def _augment(batch: _Tensors, n_classes: int = 10) -> _Tensors:
     x, y = batch
-    return _normalize((random_crop_flip(x), y))
+    return _normalize((random_crop_flip(x), y), n_classes)
 
 # %% ../nbs/api/07_tasks.ipynb #c9664ace
 def cifar10(
@@ -491,11 +532,29 @@ def cifar10(
     ValueError for a fraction outside (0,1], or so small that no picture is left, and for a file that is no batch;
     FileNotFoundError if there is no data.
     """
+    return _photographs(_cifar10, seed, model, fraction, folder, bs, own_split, device)
+
+
+def cifar100(
+    seed: int = 0,  # Decides the initial weights, the order of the batches and the augmentation
+    model: Callable[[], nn.Module] | None = None,  # For 32x32 images and a hundred classes; None takes simple_cnn
+    fraction: float = 1.0,  # As for `cifar10`
+    folder: str | Path | None = None,  # cifar-100-python, or the folder around it; None downloads it with fastai
+    bs: int = 128,  # Images in a batch
+    own_split: bool = False,  # As for `cifar10`
+    device: str | torch.device | None = None,  # Where to train; None is the CPU
+) -> Learner:  # As of `cifar10`
+    """CIFAR-100, which the author's later code has, with its hundred fine classes. Errors as of `cifar10`."""
+    network = partial(simple_cnn, n_classes=100) if model is None else model
+    return _photographs(_cifar100, seed, network, fraction, folder, bs, own_split, device)
+
+
+def _photographs(kind, seed, model, fraction, folder, bs, own_split, device) -> Learner:
     seed = _check_run(seed, bs, device)
     check_number('fraction', fraction, more_than=0, at_most=1)
     if isinstance(model, nn.Module) or not callable(model):
         raise TypeError(f'model must be a function that makes a network, such as simple_cnn, got {model!r}')
-    sets = _cifar(_cifar_folder(folder), fraction)
+    sets = _cifar(_cifar_folder(folder, kind), fraction, kind.n_classes)
     if own_split:
         (x, y), test = sets
         train, valid = train_test_split(range(len(y)), test_size=0.2, random_state=seed % 2**32)
@@ -503,7 +562,8 @@ def cifar10(
     if not all(len(o[1]) for o in sets):
         raise ValueError(f'fraction must leave pictures to train and to validate with, got {fraction}')
     loss_func = nn.CrossEntropyLoss(label_smoothing=0.1)
-    return _learner(seed, model, sets, bs, loss_func, device, accuracy, _augment, _normalize)
+    batches = [partial(o, n_classes=kind.n_classes) for o in (_augment, _normalize)]
+    return _learner(seed, model, sets, bs, loss_func, device, accuracy, *batches)
 
 # %% ../nbs/api/07_tasks.ipynb #0c32e7a7
 _fashion_url = 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'
