@@ -31,6 +31,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 from hyperbolic_lr.anytime import Preview
 from hyperbolic_lr.callback import SchedulerCallback
 from hyperbolic_lr.loader import TensorLoader
+from hyperbolic_lr.runner import device_name
 from hyperbolic_lr.tasks import deeponet, digits, oscillation, random_crop_flip
 
 longest = 40  # U: twice the longest run, since nobody knows how long it will be
@@ -231,12 +232,6 @@ def preview_tasks(folder: str, lr: float) -> dict:
     }
 
 
-def processor() -> str:
-    info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((o.split(':')[1].strip() for o in lines if o.startswith('model name')), platform.processor())
-
-
 @call_parse
 def main(
     folder: str,  # With the four files of Fashion-MNIST
@@ -276,7 +271,7 @@ def main(
         preview_rates={name: lr for name, (_, lr) in tasks.items()},
         versions={o: metadata.version(o) for o in ('torch', 'fastai', 'numpy')}
         | dict(python=platform.python_version()),
-        machine=processor(),
+        machine=device_name(nn.Identity()),
         date=time.strftime('%Y-%m-%d'),
     )
     (target / 'settings.json').write_text(json.dumps(settings, indent=1) + '\n')

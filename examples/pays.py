@@ -22,8 +22,10 @@ from schedulefree import SGDScheduleFree
 from hyperbolic_lr import ExpHyperbolicLR, HyperbolicLR
 from hyperbolic_lr.anytime import AverageWeights
 from hyperbolic_lr.protocol import Protocol
+from hyperbolic_lr.results import Results
 from hyperbolic_lr.rivals import Rival, rivals
 from hyperbolic_lr.runner import Run
+from hyperbolic_lr.store import Store
 from hyperbolic_lr.tasks import deeponet, fashion_mnist
 
 budgets, seeds = [1, 2, 4, 8, 16], range(20)  # epochs of 150 steps
@@ -98,27 +100,30 @@ def schedules(centre: float, free) -> dict[str, Rival]:
     return {k: Rival(**v | dict(name=k, space=spaces[k])) for k, v in fields.items()}
 
 
-def table(protocol: Protocol) -> pd.DataFrame:
+def trainings(results: Results, store: Store) -> pd.DataFrame:
     "A row per training, with what it ended at; `tuned_at` differs from `budget` where the horizon rule moved the rate"
-    runs = protocol.results().runs
+    runs = results.runs
     ruled = runs['schedule'].str.endswith('rule')
-    runs['tuned_at'] = runs['tuned_at'].where(ruled, runs['budget'])
+    runs = runs.assign(tuned_at=runs['tuned_at'].where(ruled, runs['budget']))
     runs = runs.drop_duplicates(['schedule', 'budget', 'tuned_at', 'seed', 'params'])
     rows = []
-    for record in protocol.store.get([Run(*o[:4], json.loads(o[4])) for o in runs.itertuples(index=False)]).values():
-        row = {k: record[k] for k in ('schedule', 'budget', 'tuned_at', 'seed')} | {'lr': record['params']['lr']}
+    for record in store.get([Run(*o[:4], json.loads(o[4])) for o in runs.itertuples(index=False)]).values():
+        row = {k: record[k] for k in 'schedule budget tuned_at seed seconds'.split()} | {'lr': record['params']['lr']}
         ended = record['curves'] if record['status'] == 'done' else {}
         rows.append(row | {k: float(f'{ended[k][-1]:.5g}') if k in ended else float('nan') for k in values})
     return pd.DataFrame(rows).sort_values(['schedule', 'budget', 'tuned_at', 'lr', 'seed'])
 
 
-def settings(protocol: Protocol, rows: pd.DataFrame) -> dict:
-    "What made the table"
+def save(results: Results, rows: pd.DataFrame, place: Path):
+    "The table, and what made it"
     kept = 'budgets seeds trials search date machine versions'.split()
-    found = {k: v for k, v in protocol.results().settings.items() if k in kept}
-    done = protocol.results().compute().loc['total']
-    command = 'python examples/pays.py --folder DIR'
-    return found | dict(command=command, runs=len(rows), seconds=round(float(done['seconds'])))
+    settings = {k: v for k, v in results.settings.items() if k in kept}
+    settings |= dict(command='python examples/pays.py --folder DIR', runs=len(rows))
+    settings['seconds'] = round(rows['seconds'].sum())
+    place.mkdir(parents=True, exist_ok=True)
+    table = rows.drop(columns='seconds')
+    table.to_csv(place / 'runs.csv.gz', index=False, compression=dict(method='gzip', mtime=0))
+    (place / 'settings.json').write_text(json.dumps(settings, indent=1) + '\n')
 
 
 @call_parse
@@ -138,10 +143,6 @@ def main(
         common = dict(budgets=budgets, seeds=seeds, search='grid', trials=12, replicas=240, store=Path(store, name))
         protocol = Protocol(task, chosen, retune=[o for o in chosen if 'rule' not in o], **common)
         print(time.strftime('%H:%M'), name, protocol.todo(), flush=True)
-        protocol.run(jobs=jobs)
-        rows = table(protocol)
-        place = Path(out, name.replace(' ', '-'))
-        place.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(place / 'runs.csv.gz', index=False, compression=dict(method='gzip', mtime=0))
-        (place / 'settings.json').write_text(json.dumps(settings(protocol, rows), indent=1) + '\n')
-        print(time.strftime('%H:%M'), protocol.results().table('test_loss', 'min', text=True).to_string(), flush=True)
+        results = protocol.run(jobs=jobs)
+        save(results, trainings(results, protocol.store), Path(out, name.replace(' ', '-')))
+        print(time.strftime('%H:%M'), results.table('test_loss', 'min', text=True).to_string(), flush=True)

@@ -185,9 +185,9 @@ class _Block(nn.Module):
 
     def __init__(self, n_in: int, width: int, stride: int, make_body=_two_convolutions):
         super().__init__()
-        self.body, n_out = make_body(n_in, width, stride)
-        same_shape = stride == 1 and n_in == n_out
-        self.skip = nn.Identity() if same_shape else _conv_norm(n_in, n_out, stride, size=1)
+        self.body, self.n_out = make_body(n_in, width, stride)
+        same_shape = stride == 1 and n_in == self.n_out
+        self.skip = nn.Identity() if same_shape else _conv_norm(n_in, self.n_out, stride, size=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(self.body(x) + self.skip(x))
@@ -200,8 +200,9 @@ def _resnet(width: int, n_classes: int, counts: tuple[int, ...], make_body=_two_
     n_in = width
     for i, count in enumerate(counts):
         for k in range(count):
-            layers.append(_Block(n_in, width * 2**i, stride=2 if i and not k else 1, make_body=make_body))
-            n_in = make_body(1, width * 2**i, 1)[1]
+            block = _Block(n_in, width * 2**i, stride=2 if i and not k else 1, make_body=make_body)
+            layers.append(block)
+            n_in = block.n_out
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(n_in, n_classes))
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):

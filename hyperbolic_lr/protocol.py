@@ -28,14 +28,14 @@ from fastai.learner import Learner
 from .checks import check_names, check_number, check_one_of, check_whole, check_wholes
 from .identity import identity, sources
 from .results import Results
-from .rivals import Rival, range_text, rivals
-from .replicas import check_stackable, train_together
+from .rivals import Rival, middle, range_text, rivals
+from .replicas import alike, check_stackable, train_together
 from .response import best_rate, lacking
 from .runner import Run, failed, train
 from .signals import handled
 from .store import Store, versions
 from joblib import Parallel, delayed, effective_n_jobs
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pathlib import Path
 from tqdm import tqdm
@@ -267,9 +267,13 @@ _result_columns = 'status epochs seconds init error machine'.split()
 
 
 def _runs_table(ended, final):
-    rows = []
+    "A training that stands for several runs of a grid, as a trial and frozen, has its seconds in the first of them"
+    rows, counted = [], set()
     for run, record in ended:
         row = run._asdict() | {k: record[k] for k in _result_columns}
+        if id(record) in counted:
+            row['seconds'] = 0.0
+        counted.add(id(record))
         rows.append(row | dict(params=json.dumps(run.params), final=run.key in final))
     return pd.DataFrame(rows, columns=[*Run._fields, 'final', *_result_columns])
 
@@ -323,6 +327,13 @@ def _tuned(protocol):
     "The schedules and budgets that are tuned"
     every = {name: protocol.budgets if name in protocol.retune else protocol.budgets[:1] for name in protocol.schedules}
     return [(name, budget) for name, budgets in every.items() for budget in budgets]
+
+
+def _todo(known, ended, epochs):
+    "Of the runs that are `known`, those that have ended, and the `epochs` of each that is left"
+    done, seconds = sum(o['epochs'] for o in ended.values()), sum(o['seconds'] for o in ended.values())
+    left = sum(epochs)
+    return Todo(len(known.keys() & ended.keys()), len(epochs), left, seconds / done * left if done else math.nan)
 
 
 def _final_budgets(protocol, budget):
@@ -489,9 +500,7 @@ class _Studies:
             for budget in _final_budgets(self.protocol, key[1]) if final and key not in best else []:
                 of_trial = {*p.tune_seeds} if budget == key[1] else set()
                 epochs += [budget] * len({*p.seeds} - of_trial)
-        done, seconds = sum(o['epochs'] for o in ended.values()), sum(o['seconds'] for o in ended.values())
-        left = sum(epochs)
-        return Todo(len(known.keys() & ended.keys()), len(epochs), left, seconds / done * left if done else math.nan)
+        return _todo(known, ended, epochs)
 
     def table(self):
         best = {key: trial.number for key, trial in self.best().items()}
@@ -544,7 +553,7 @@ class _Grid:
 
     def _params(self, name, k):
         space = self.protocol.schedules[name].space
-        return {p: 2.0 ** (k / 2) if p == 'lr' else _middle(d) for p, d in space.items()}
+        return {p: 2.0 ** (k / 2) if p == 'lr' else middle(d) for p, d in space.items()}
 
     def _runs_at(self, key, k):
         name, budget = key
@@ -552,8 +561,8 @@ class _Grid:
 
     def _first(self, name):
         "Half-octaves of the rates that a grid begins with, about the middle of the range"
-        middle, n = round(2 * math.log2(_middle(self.protocol.schedules[name].space['lr']))), self.protocol.trials
-        return [middle - n // 2 + i for i in range(n)]
+        centre, n = round(2 * math.log2(middle(self.protocol.schedules[name].space['lr']))), self.protocol.trials
+        return [centre - n // 2 + i for i in range(n)]
 
     def _read(self, runs):
         "Last values of the runs, NaN for those that have not ended; less is better"
@@ -579,9 +588,8 @@ class _Grid:
 
     def open_runs(self):
         "The runs of the grids that are not finished"
-        runs = [run for key in self.keys for k in self._response(key)[0] for run in self._runs_at(key, k)]
         ended = self.store.finished()
-        return [run for run in runs if run.key not in ended]
+        return [run for run in self.trial_runs() if run.key not in ended]
 
     def trial_runs(self):
         return [run for key in self.keys for k in self._response(key)[0] for run in self._runs_at(key, k)]
@@ -614,9 +622,7 @@ class _Grid:
         for key in self.keys if final else []:
             if key not in p.retune and not self._response(key)[2]:
                 epochs += [o for o in _final_budgets(p, key[1])[1:] for _ in p.seeds]
-        done, seconds = sum(o['epochs'] for o in ended.values()), sum(o['seconds'] for o in ended.values())
-        left = sum(epochs)
-        return Todo(len(known.keys() & ended.keys()), len(epochs), left, seconds / done * left if done else math.nan)
+        return _todo(known, ended, epochs)
 
     def table(self):
         rows = []
@@ -632,16 +638,6 @@ class _Grid:
 def _nearest(tried, values):
     "Place of the best rate; of the lowest, if all diverged"
     return best_rate(tried, values).nearest if np.isfinite(values).any() else 0
-
-
-def _middle(d: BaseDistribution):
-    "The middle of a range, on its own scale; of choices, the first"
-    if isinstance(d, CategoricalDistribution):
-        return d.choices[0]
-    if not isinstance(d, (FloatDistribution, IntDistribution)):
-        raise TypeError(f'a grid needs ranges or choices of Optuna, got {d!r}')
-    middle = math.sqrt(d.low * d.high) if d.log else (d.low + d.high) / 2
-    return round(middle) if isinstance(d, IntDistribution) else middle
 
 
 def _search(protocol, create=True):
@@ -708,8 +704,7 @@ def _groups(runs, most):
         return
     groups: dict = {}
     for run in runs:
-        others = sorted((k, v) for k, v in run.params.items() if k != 'lr')
-        groups.setdefault((run.schedule, run.budget, *others), []).append(run)
+        groups.setdefault(alike(run), []).append(run)
     for group in groups.values():
         group.sort(key=lambda o: o.seed)
         parts = math.ceil(len(group) / most)
@@ -885,11 +880,11 @@ def _session(protocol, jobs, progress, again, final) -> Iterator[_Session]:
     _check_backend(jobs, protocol.time_limit)
     if again:
         protocol.store.forgive()
-    if protocol.replicas > 1:
-        check_stackable(protocol.make_learner, protocol.schedules.values())
     with protocol.store.tuning():
         studies = _search(protocol)
     try:
+        if protocol.replicas > 1:
+            check_stackable(protocol.make_learner, protocol.schedules.values(), protocol.tune_seeds[0])
         todo = studies.todo(final)
         _warn_of_changes(protocol, todo)
         protocol.store.log(protocol.metric)

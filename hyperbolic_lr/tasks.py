@@ -393,17 +393,21 @@ _cifar100 = _Cifar(
 )
 
 
+def _official(archive: Path, md5: str) -> Path:
+    "`archive`, if it has that checksum. Else it is deleted, with ValueError."
+    if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        archive.unlink()
+        raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
+    return archive
+
+
 class _Download(FastDownload):
     "fastai's, with the official checksum: what is not the official archive is deleted, and not unpacked"
 
     md5: str
 
     def download(self, url, force=False):
-        archive = Path(super().download(url, force))
-        if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != self.md5:
-            archive.unlink()
-            raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
-        return archive
+        return _official(Path(super().download(url, force)), self.md5)
 
 
 def _download_cifar(kind: _Cifar) -> Path:
@@ -586,12 +590,11 @@ def _fashion_folder(folder: str | Path | None) -> Path:
     for name, md5 in _fashion_md5.items():
         path = place / name
         try:
-            archive = path if path.exists() else download_url(_fashion_url + name, path, show_progress=False)
+            if not path.exists():
+                download_url(_fashion_url + name, path, show_progress=False)
         except Exception as e:
             raise FileNotFoundError(f'{_fashion_url}{name} could not be downloaded ({e}): give a `folder`') from e
-        if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            path.unlink()
-            raise ValueError(f'{archive} was not the official archive. It is deleted: try again to download it anew')
+        _official(path, md5)
     return place
 
 

@@ -20,7 +20,7 @@ from statistics import median
 import torch
 from fastai.basics import DataLoaders, OptimWrapper, set_seed
 from fastai.callback.progress import ProgressCallback
-from fastai.callback.schedule import Learner  # with its fit_one_cycle
+from fastai.callback.schedule import Learner  # which has fit_one_cycle
 from fastcore.script import call_parse
 from torch import nn
 
