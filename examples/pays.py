@@ -28,7 +28,7 @@ from hyperbolic_lr.runner import Run
 from hyperbolic_lr.store import Store
 from hyperbolic_lr.tasks import deeponet, fashion_mnist
 
-budgets, seeds = [1, 2, 4, 8, 16], range(20)  # epochs of 150 steps
+budgets, seeds = [1, 2, 4, 8, 16], range(20)  # epochs of 100 steps
 longest = budgets[-1]
 sgd = partial(torch.optim.SGD, momentum=0.9)
 values = 'valid_loss', 'test_loss', 'test_accuracy'
@@ -36,8 +36,8 @@ values = 'valid_loss', 'test_loss', 'test_accuracy'
 
 def problems(folder: str | None) -> dict:
     "By name: the task, and a peak rate about which its grid begins"
-    fashion = partial(fashion_mnist, bs=32, folder=folder)
-    integral = partial(deeponet, n=5_000, points=50, width=32, depth=4, n_basis=20, bs=20, own_split=True)
+    fashion = partial(fashion_mnist, bs=32, steps=100, folder=folder)
+    integral = partial(deeponet, n=5_000, points=50, width=32, depth=4, n_basis=20, bs=30, own_split=True)
     return {
         'adam': (fashion, 2**-7),
         'integral': (integral, 2**-7),
