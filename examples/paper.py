@@ -1,7 +1,8 @@
 """The paper's experiment (arXiv 2407.15200): its tasks and schedules and the horizon rule, tuned short, trained longer.
 
 Tuned on a grid of peak rates, the rate for a seed on the other seeds; each seed draws its own training, validation and
-test set. The paper searched other parameters as well; here they stay in the middle of its ranges.
+test set (CIFAR-10 keeps its official test set). The paper searched other parameters as well; here they stay in the
+middle of its ranges.
 
 The run can be cut at any moment. The same command goes on from what is in `store`, on another machine too if the folder
 is taken there; only the trainings that were under way are done again. CIFAR-10 is downloaded by fastai, or put the
@@ -32,7 +33,7 @@ small = dict(
     deeponet=dict(n=4000, points=100, width=128, bs=128),
     cifar10=dict(model=partial(simple_cnn, 16, 64), fraction=0.02),
 )
-stacked = dict(deeponet=50)  # runs at once: a perceptron gains by it, the other models do not
+stacked = dict(deeponet=50)  # runs at once: at this size a perceptron gains by it, the other models do not
 small_budget = dict(oscillation=15, traonet=15, deeponet=15, cifar10=10)  # the shortest; the paper's is 50
 seeds = [89, 231, 928, 814, 269]  # the paper's
 

@@ -75,7 +75,7 @@ def fixed(known: dict, name: str, **params: float) -> dict:
 
 
 def schedules(centre: float, free) -> dict[str, Rival]:
-    "All of them, whose grids begin about the rate `centre`"
+    "All of them, whose grids begin about the rate `centre`, Schedule-Free's about twice that, as it wants higher ones"
     known = rivals(longest)
     fields = {
         'constant': fixed(known, 'none'),
@@ -136,7 +136,10 @@ def main(
 ):
     "Train, and write a table of each problem when it is finished"
     known = problems(folder or None)
-    for name in [o.strip() for o in only.split(',') if o.strip()] or known:
+    named = [o.strip() for o in only.split(',') if o.strip()] or list(known)
+    if strange := [o for o in named if o not in known]:
+        raise SystemExit(f'only must be names out of {list(known)}, got {strange}')
+    for name in named:
         task, centre = known[name]
         free = partial(OptimWrapper, opt=SGDScheduleFree) if name == 'sgd' else rivals(1)['schedule-free'].opt_func
         chosen = schedules(centre, free)

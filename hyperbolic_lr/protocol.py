@@ -532,7 +532,7 @@ def _study_complaint(key, name, known, new):
     return f'the trials of {key[0]} at {key[1]} epochs were drawn with {name} {known}, not {new}: {advice}'
 
 # %% ../nbs/api/18_protocol.ipynb #af4d5160
-_max_doublings = 30  # of a rate beyond those that a grid begins with: then it has no best rate
+_max_doublings = 30  # of a rate by which a grid grows: then it has no best rate
 
 
 class _Grid:
@@ -582,7 +582,11 @@ class _Grid:
             if np.isnan(values).any():
                 return tried, values, False
             low, high = lacking(values.mean(1))
-            if not low and not high or len(tried) > 2 * _max_doublings:
+            if not low and not high:
+                return tried, values, True
+            if len(tried) - self.protocol.trials > 2 * _max_doublings:
+                message = f'{key[0]} at {key[1]} epochs has no best rate from {2.0 ** (tried[0] / 2):g} to'
+                warnings.warn(f'{message} {2.0 ** (tried[-1] / 2):g}: the metric is best at an edge', stacklevel=2)
                 return tried, values, True
             tried = [*range(tried[0] - low, tried[0]), *tried, *range(tried[-1] + 1, tried[-1] + 1 + high)]
 

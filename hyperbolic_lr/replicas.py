@@ -40,12 +40,15 @@ def _check_layers(model):
             raise TypeError(f'{kind}, whose running statistics cannot be stacked: use LayerNorm or GroupNorm')
         if isinstance(layer, _random_layers) and layer.p > 0:
             raise TypeError(f'{kind}, which would draw other numbers in a stack than alone: set its p to 0')
+    if frozen := [name for name, p in model.named_parameters() if not p.requires_grad]:
+        raise TypeError(f'parameter {frozen[0]!r} is frozen, and a stack would train it')
 
 
 class Stack(nn.Module):
     """R replicas of a model as one module, whose parameters and buffers are stacked, (R, ...)
 
-    TypeError for layers with running statistics, and for dropout."""
+    TypeError for layers with running statistics, dropout and frozen parameters, ValueError for a place without a model.
+    """
 
     which: torch.Tensor
 
@@ -54,6 +57,8 @@ class Stack(nn.Module):
         models: Sequence[nn.Module],  # Alike but for the values of their parameters and buffers
         which: Sequence[int],  # (R,): the model that each replica begins as, and whose batches it sees
     ):
+        if not len(which) or not all(0 <= i < len(models) for i in which):
+            raise ValueError(f'which must be places in a list of {len(models)} models, got {which}')
         _check_layers(models[0])
         super().__init__()
         params, buffers = stack_module_state([models[i] for i in which])
@@ -227,9 +232,23 @@ def _check_learner(learn):
             raise TypeError(f'metric {metric.name!r} cannot be stacked: it must be a mean over the items, an AvgMetric')
     if learn.splitter is not trainable_params:
         raise TypeError(f'splitter {learn.splitter!r} cannot be stacked: all weights of a replica have one rate')
-    batch = learn.dls.train.one_batch()
+
+
+def _check_step(model, batch):
+    "TypeError for batches of another form, or a model that changes its buffers, which a stack would forget"
     if len(batch) != 2 or not all(isinstance(o, torch.Tensor) for o in batch):
         raise TypeError(f'batches must be one input and one target to be stacked, got {[type(o) for o in batch]}')
+    before = {name: o.clone() for name, o in model.named_buffers()}
+    model(batch[0])
+    for name, o in model.named_buffers():
+        if not torch.equal(o, before[name]):
+            raise TypeError(f'buffer {name!r} changes in a step, which a stack would forget')
+
+
+def _check_loaders(learners):
+    lengths = [[len(dl) for dl in o.dls.loaders] for o in learners]
+    if strange := [o for o in lengths if o != lengths[0]]:
+        raise ValueError(f'the loaders must have as many batches for each seed, got {lengths[0]} and {strange[0]}')
 
 
 def _check_optimizer(opt_func):
@@ -253,14 +272,17 @@ def check_stackable(
     schedules: Iterable[Rival],  # What it is to be trained under
     seed: int = 0,  # Of the Learner that is tried
 ) -> None:
-    "TypeError that names what cannot be trained in a stack: a layer, the flow of the model, a callback, a rival..."
+    """TypeError that names what cannot be trained in a stack: a layer, a parameter, a buffer, the flow of the model, a
+    callback, a metric, a splitter, an optimizer, a batch, or a schedule."""
     learn, _ = prepared(make_learner, seed)
     _check_learner(learn)
     for rival in schedules:
         _check_rival(rival)
         _check_optimizer(rival.opt_func or learn.opt_func)
-    x, y = (o[None] for o in learn.dls.train.one_batch())
     stack = Stack([learn.model], [0, 0])
+    batch = learn.dls.train.one_batch()
+    _check_step(learn.model, batch)
+    x, y = (o[None] for o in batch)
     try:
         _EachLoss(learn.loss_func, stack.which)(stack(x), y).backward()
     except Exception as e:
@@ -348,6 +370,9 @@ def _fit_together(make_learner, rival, runs, by):
         learn, init = prepared(make_learner, seed)
         learn.rng_state, learn.init = torch.get_rng_state(), init
         made.append(learn)
+        _check_learner(learn)
+    _check_rival(rival)
+    _check_loaders(made)
     device, n_steps = made[0].dls.device, len(made[0].dls.train)
     budget, params = runs[0].budget, {k: v for k, v in runs[0].params.items() if k != 'lr'}
     rates = _rates_of(rival, runs, by, n_steps, device)

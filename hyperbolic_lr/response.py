@@ -37,7 +37,7 @@ def _lowest(x, values):
         raise ValueError(f'values must be one for each of x, got shapes {v.shape} and {u.shape}')
     if (np.diff(u) <= 0).any():
         raise ValueError(f'x must rise, got {u}')
-    if np.isnan(v).any() or not np.isfinite(v).any():
+    if np.isnan(v).any() or (v == -np.inf).any() or not np.isfinite(v).any():
         raise ValueError(f'values must be numbers, infinite where a run diverged, and one finite, got {v}')
     return u, v, int(np.argmin(v))
 
@@ -48,7 +48,7 @@ def best_rate(
 ) -> BestRate:  # at, nearest
     """The best of the rates that were tried, smoothed: by a parabola through up to five values about the lowest.
 
-    ValueError unless there is a value for each rate and one of them is finite."""
+    ValueError unless there is a value for each rate and one of them is finite, TypeError for what is no number."""
     u, v, i = _lowest(x, values)
     around = np.arange(max(i - _window, 0), min(i + _window + 1, len(u)))
     around = around[np.isfinite(v[around])]
@@ -63,8 +63,9 @@ def best_rate(
 def lacking(
     values: npt.ArrayLike,  # Loss at each rate of a grid, infinite where it diverged
 ) -> tuple[int, int]:
-    """How many rates a grid lacks below and above, until there are two on either side of the best. Lower ones, if all
-    diverged. ValueError for no values, or NaN."""
+    """How many rates a grid lacks below and above, until two lie on either side of the lowest value
+
+    If all diverged, two below. ValueError for no values or NaN, TypeError for what is no number."""
     v = _numbers(values)
     if v.ndim != 1 or not v.size:
         raise ValueError(f'values must be one or more in a row, got shape {v.shape}')

@@ -581,6 +581,8 @@ _fashion_md5 = {  # of the archives that lie there
 
 def _fashion_folder(folder: str | Path | None) -> Path:
     "Where the four files lie; downloaded if `folder` is None"
+    if not isinstance(folder, (str, os.PathLike, type(None))):
+        raise TypeError(f'folder must be a path or None, got {folder!r}')
     if folder is not None:
         if lacks := [o for o in _fashion_md5 if not Path(folder, o).is_file()]:
             raise FileNotFoundError(f'{folder} lacks {lacks}, from {_fashion_url}; give None to download them')
@@ -600,11 +602,14 @@ def _fashion_folder(folder: str | Path | None) -> Path:
 
 def _idx(path: Path) -> np.ndarray:
     "The bytes of an IDX file, in their shape. ValueError if it is none."
-    raw = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(raw, '>i4', raw[3], offset=4) if raw[:3] == bytes([0, 0, 8]) else ()
-    if not len(shape) or len(raw) != 4 + 4 * len(shape) + np.prod(shape):
-        raise ValueError(f'{path} is no IDX file of bytes')
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    try:
+        raw = gzip.decompress(path.read_bytes())
+        if raw[:3] != bytes([0, 0, 8]):
+            raise ValueError('it begins otherwise')
+        shape = np.frombuffer(raw, '>i4', raw[3], offset=4)
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    except Exception as e:
+        raise ValueError(f'{path} is no IDX file of bytes: {e}') from e
 
 
 @_keep_data
@@ -646,11 +651,16 @@ def fashion_mnist(
 ) -> Learner:  # With cross-entropy and accuracy
     """A perceptron on Fashion-MNIST, small and with a test set, for experiments of many runs
 
-    ValueError for a size out of its range, FileNotFoundError if there is no data."""
+    ValueError or TypeError for an argument out of its range or files that are others, FileNotFoundError without any."""
     seed, n_train = _check_run(seed, bs, device), check_whole('n_train', n_train, at_most=60_000)
     size, steps = check_whole('size', size, at_most=28), check_whole('steps', steps)
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        raise TypeError(f'hidden must be a sequence of widths, got {hidden!r}')
+    if not (opt is None or callable(opt)):
+        raise TypeError(f'opt must make an optimizer of PyTorch, or be None, got {opt!r}')
     sizes = [size**2, *(check_whole('hidden', o) for o in hidden), 10]
     data = _fashion(_fashion_folder(folder), size)
+    check_whole('n_train', n_train, at_most=len(data[1]) - 10_000)
     places = np.random.default_rng(seed).permutation(len(data[1]))
     test, valid, train = (o.tolist() for o in np.split(places[: 10_000 + n_train], [6_000, 10_000]))
     set_seed(seed)

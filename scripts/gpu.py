@@ -3,7 +3,7 @@
     python scripts/gpu.py --out gpu.json
 
 What is known is written after each part, so that a run that is cut loses only the part under way. On a CPU,
-`--device cpu --minutes 2` goes through the same parts at small sizes.
+`--device cpu --minutes 2` goes through all parts but the notebooks' cells, at small sizes.
 """
 
 import json
