@@ -365,13 +365,12 @@ def _curves_and_tests(learn, budget, cbs):
 def _fit_together(make_learner, rival, runs, by):
     "What `train` returns for each of the runs, but for the seconds"
     seeds = list(dict.fromkeys(run.seed for run in runs))
+    check_stackable(make_learner, [rival], seeds[0])
     made = []
     for seed in seeds:
         learn, init = prepared(make_learner, seed)
         learn.rng_state, learn.init = torch.get_rng_state(), init
         made.append(learn)
-        _check_learner(learn)
-    _check_rival(rival)
     _check_loaders(made)
     device, n_steps = made[0].dls.device, len(made[0].dls.train)
     budget, params = runs[0].budget, {k: v for k, v in runs[0].params.items() if k != 'lr'}

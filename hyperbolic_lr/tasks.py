@@ -422,10 +422,14 @@ def _download_cifar(kind: _Cifar) -> Path:
         ) from e
 
 
-def _cifar_folder(folder: str | Path | None, kind: _Cifar) -> Path:
-    "Where the batches lie; downloaded if `folder` is None"
+def _check_folder(folder):
     if not isinstance(folder, (str, os.PathLike, type(None))):
         raise TypeError(f'folder must be a path or None, got {folder!r}')
+
+
+def _cifar_folder(folder: str | Path | None, kind: _Cifar) -> Path:
+    "Where the batches lie; downloaded if `folder` is None"
+    _check_folder(folder)
     given = _download_cifar(kind) if folder is None else Path(folder)
     for place in (given, given / kind.folder):
         if all((place / name).is_file() for name in kind.train + kind.valid):
@@ -581,8 +585,7 @@ _fashion_md5 = {  # of the archives that lie there
 
 def _fashion_folder(folder: str | Path | None) -> Path:
     "Where the four files lie; downloaded if `folder` is None"
-    if not isinstance(folder, (str, os.PathLike, type(None))):
-        raise TypeError(f'folder must be a path or None, got {folder!r}')
+    _check_folder(folder)
     if folder is not None:
         if lacks := [o for o in _fashion_md5 if not Path(folder, o).is_file()]:
             raise FileNotFoundError(f'{folder} lacks {lacks}, from {_fashion_url}; give None to download them')
@@ -652,7 +655,7 @@ def fashion_mnist(
     """A perceptron on Fashion-MNIST, small and with a test set, for experiments of many runs
 
     ValueError or TypeError for an argument out of its range or files that are others, FileNotFoundError without any."""
-    seed, n_train = _check_run(seed, bs, device), check_whole('n_train', n_train, at_most=60_000)
+    seed, n_train = _check_run(seed, bs, device), check_whole('n_train', n_train)
     size, steps = check_whole('size', size, at_most=28), check_whole('steps', steps)
     if isinstance(hidden, str) or not isinstance(hidden, Sequence):
         raise TypeError(f'hidden must be a sequence of widths, got {hidden!r}')
