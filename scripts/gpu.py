@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -50,17 +51,22 @@ def pictures(seed: int, device: str, convolve: bool = False, n: int = 6400) -> L
     return learn
 
 
+def cuda_test(path: str, seconds: float) -> str:
+    "How a notebook failed with its cells that need a GPU, or ''"
+    command = [sys.executable, '-c', f"from nbdev.test import nbdev_test; nbdev_test({path!r}, flags='cuda')"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        return '' if not done.returncode else (done.stdout + done.stderr)[-3000:]
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return str(e)
+
+
 def cuda_cells(device: str, seconds: float) -> dict:
-    "{notebook: '' or how it failed} with the cells that need a GPU"
-    found = {}
-    for path in notebooks if device != 'cpu' else []:
-        command = [str(Path(sys.executable).with_name('nbdev-test')), '--flags', 'cuda', path]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds / len(notebooks))
-            found[path] = '' if not done.returncode else (done.stdout + done.stderr)[-2000:]
-        except (OSError, subprocess.TimeoutExpired) as e:
-            found[path] = str(e)[-2000:]
-    return found
+    "{notebook: '' or how it failed}, all at once"
+    if device == 'cpu':
+        return {}
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(notebooks, pool.map(partial(cuda_test, seconds=seconds), notebooks)))
 
 
 def waits(fit) -> int:
