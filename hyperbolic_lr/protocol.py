@@ -226,7 +226,7 @@ class Protocol:
         ended = [(run, records[stored[key].key]) for key, run in runs.items() if stored[key].key in records]
         return Results(
             curves=_curves_table([(run, record) for run, record in ended if run.key in final]),
-            runs=_runs_table(ended, final),
+            runs=_runs_table(ended, final, self.metric),
             trials=trials,
             schedules=_schedules_table(self.schedules),
             settings=self._settings(list(records.values())),
@@ -266,7 +266,7 @@ def _curves_table(ended):
 _result_columns = 'status epochs seconds init error machine'.split()
 
 
-def _runs_table(ended, final):
+def _runs_table(ended, final, metric):
     "A training that stands for several runs of a grid, as a trial and frozen, has its seconds in the first of them"
     rows, counted = [], set()
     for run, record in ended:
@@ -274,8 +274,9 @@ def _runs_table(ended, final):
         if id(record) in counted:
             row['seconds'] = 0.0
         counted.add(id(record))
-        rows.append(row | dict(params=json.dumps(run.params), final=run.key in final))
-    return pd.DataFrame(rows, columns=[*Run._fields, 'final', *_result_columns])
+        value = record['curves'][metric][-1] if record['status'] == 'done' else math.nan
+        rows.append(row | dict(params=json.dumps(run.params), final=run.key in final, value=value))
+    return pd.DataFrame(rows, columns=[*Run._fields, 'final', *_result_columns, 'value'])
 
 
 def _schedules_table(schedules):

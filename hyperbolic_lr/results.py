@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _column_types = dict(
     curves=dict(schedule=str, budget=int, seed=int, epoch=int, metric=str, value=float, tuned_at=int),
     runs=dict(schedule=str, budget=int, seed=int, tuned_at=int, params=str, final=bool, status=str)
-    | dict(epochs=int, seconds=float, init=str, error=str),
+    | dict(epochs=int, seconds=float, init=str, error=str, value=float),
     trials=dict(schedule=str, budget=int, number=int, value=float, state=str, params=str, best=bool),
     schedules=dict(name=str, source=str, reference=str, space=str, horizon=bool),
 )
@@ -81,7 +81,9 @@ class Results:
     "What a comparison of schedules over budgets has found. ValueError if a column or a setting is missing."
 
     curves: pd.DataFrame  # Final runs only: schedule, budget, seed, tuned_at, epoch (from 1), metric ('lr' too), value
-    runs: pd.DataFrame  # schedule, budget, seed, tuned_at, params, final, status, epochs, seconds, init, error
+    # Of tuning too: schedule, budget, seed, tuned_at, params, final, status, epochs, seconds, init, error, and value (the
+    # metric at the end; NaN unless done)
+    runs: pd.DataFrame
     trials: pd.DataFrame  # Of tuning: schedule, budget, number, value, state, params, best (the one that was taken?)
     schedules: pd.DataFrame  # name, source, reference, space (of the search), horizon (must it know the budget?)
     settings: dict  # JSON: metric, mode ('min' or 'max'), budgets, seeds, retune (names), trials, versions, styles...
