@@ -81,8 +81,8 @@ class Results:
     "What a comparison of schedules over budgets has found. ValueError if a column or a setting is missing."
 
     curves: pd.DataFrame  # Final runs only: schedule, budget, seed, tuned_at, epoch (from 1), metric ('lr' too), value
-    # Of tuning too: schedule, budget, seed, tuned_at, params, final, status, epochs, seconds, init, error, and value (the
-    # metric at the end; NaN unless done)
+    # Of tuning too: schedule, budget, seed, tuned_at, params, final, status, epochs, seconds, init, error, and value
+    # (the metric at the end; NaN unless done)
     runs: pd.DataFrame
     trials: pd.DataFrame  # Of tuning: schedule, budget, number, value, state, params, best (the one that was taken?)
     schedules: pd.DataFrame  # name, source, reference, space (of the search), horizon (must it know the budget?)
