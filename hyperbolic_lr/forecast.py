@@ -116,7 +116,7 @@ def _unknown(ends, at, noise, measured):
         return f'runs of one length differ by {noise:.3g} (SD), more than the loss falls, {fall:.3g}'
     return ''
 
-# %% ../nbs/api/26_forecast.ipynb #c23826d4
+# %% ../nbs/api/26_forecast.ipynb #4d5e31ed
 def _quantiles(shares, fits, weights, scale, dof):
     "Of the mixture of Student's t distributions, one for each exponent"
     kept = weights > weights.max() * 1e-9
@@ -146,7 +146,7 @@ def forecast(
     values: npt.ArrayLike,  # Last loss of each, after its rate has come down; several of one length are seeds
     at: float,  # Length to forecast, at least the shortest
     confidence: float = 0.95,  # Of the interval
-    exponent: tuple[float, float] = (0.42, 0.3),  # What is expected of c: its median, and the SD of its logarithm
+    exponent: tuple[float, float] = (0.42, 0.25),  # What is expected of c: its median, and the SD of its logarithm
 ) -> Forecast:  # value, low, high, reason
     """The loss of a longer run, by a power law with a floor (1). Of losses only: for an accuracy, give the error.
 
