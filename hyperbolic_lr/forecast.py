@@ -116,7 +116,7 @@ def _unknown(ends, at, noise, measured):
         return f'runs of one length differ by {noise:.3g} (SD), more than the loss falls, {fall:.3g}'
     return ''
 
-# %% ../nbs/api/26_forecast.ipynb #4d5e31ed
+# %% ../nbs/api/26_forecast.ipynb #7d612b8f
 def _quantiles(shares, fits, weights, scale, dof):
     "Of the mixture of Student's t distributions, one for each exponent"
     kept = weights > weights.max() * 1e-9
@@ -167,7 +167,8 @@ def forecast(
         return Forecast(math.nan, math.nan, math.nan, 'the loss falls too fast for a floor above zero')
     weights = prior * np.exp(-(fits.squares - fits.squares[prior > 0].min()) / (2 * noise**2))
     shares = [0.5, (1 - confidence) / 2, (1 + confidence) / 2]
-    return Forecast(*_quantiles(shares, fits, weights, noise * np.sqrt(1 + fits.uncertainty), dof or np.inf))
+    value, low, high = _quantiles(shares, fits, weights, noise * np.sqrt(1 + fits.uncertainty), dof or np.inf)
+    return Forecast(value, max(low, 0.0), high)  # no loss is below zero where the floor is not
 
 # %% ../nbs/api/26_forecast.ipynb #e2fa4e33
 def _places(means):

@@ -163,8 +163,8 @@ class Protocol:
         self.threads = check_whole('threads', threads)
         self.sampler_seed, self.storage = check_whole('sampler_seed', sampler_seed, 0), _checked_storage(storage)
         top = self.budgets[-1]
-        longest = top if longest is None else check_number('longest', longest, at_least=top)
-        self.schedules = _chosen_schedules(schedules, longest)
+        self.longest = top if longest is None else check_number('longest', longest, at_least=top)
+        self.schedules = _chosen_schedules(schedules, self.longest)
         self.retune = list(self.schedules) if retune is True else check_names('retune', retune, self.schedules)
         self.search, self.replicas = check_one_of('search', search, ['tpe', 'grid']), check_whole('replicas', replicas)
         if search == 'grid' and storage:
@@ -234,7 +234,8 @@ class Protocol:
 
     def _settings(self, records):
         "The settings of the results"
-        names = 'metric mode budgets seeds tune_seeds trials retune make_learner by threads sampler_seed search'.split()
+        names = 'metric mode budgets seeds tune_seeds trials retune longest'.split()
+        names += 'make_learner by threads sampler_seed search'.split()
         values = vars(self) | self.shared  # which has the name of `make_learner` in place of the function
         settings = {k: values[k] for k in names} | dict(versions=_versions_of(records))
         days = sorted({o['date'][:10] for o in records})
