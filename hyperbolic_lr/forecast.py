@@ -276,7 +276,10 @@ def read_runs(
     long = long[long['epoch'].between(1, long['budget'])]
     return long[['schedule', 'budget', 'seed', 'epoch', 'metric', 'value']].reset_index(drop=True)
 
-# %% ../nbs/api/26_forecast.ipynb #b5584d65
+# %% ../nbs/api/26_forecast.ipynb #40eae844
+_least_points = 6  # of which the noise can be told
+
+
 class Outlook(NamedTuple):
     "What stopping now would give, and what more epochs would"
 
@@ -292,7 +295,16 @@ class Outlook(NamedTuple):
         value, low, high, _ = self.then
         gain = f'{self.sure:.2g} of it are sure' if self.sure > 0 else 'none of it is sure'
         later = f'{self.more:g} more epochs: {value:.4g} [{low:.4g}, {high:.4g}]'
-        return f'{now}; {later}, {self.now - value:.2g} less, {gain}'
+        less = f'{self.now - value:.2g} less, {gain}' if value < self.now else 'no less'
+        return f'{now}; {later}, {less}'
+
+
+def _no_trend(losses):
+    "Why points that lie so close tell nothing of what follows, or ''"
+    if len(losses) < _least_points:
+        return f'only {len(losses)} of the last epochs tell a loss, and it takes {_least_points}'
+    *_, middle, last = (o.mean() for o in np.array_split(losses, 3))
+    return '' if last < middle else 'the loss has stopped falling'
 
 
 def outlook(
@@ -303,16 +315,17 @@ def outlook(
 ) -> Outlook:  # now, more, then, sure
     """Whether to go on: the loss after `more` epochs, from the last three quarters of the run so far.
 
-    ValueError for fewer than two losses there, or epochs that do not rise."""
+    Where fewer than six losses are told there, or they have stopped falling, `then` is NaN with the reason. ValueError
+    for no loss there, or epochs that do not rise."""
     x = finite('epochs', epochs)
     y = np.asarray(losses, float)
     check_number('more', more, more_than=0)
     if x.shape != y.shape or (np.diff(x) <= 0).any():
         raise ValueError(f'epochs must rise, with one loss for each, got {x.tolist()} and shape {y.shape}')
     told = np.isfinite(y) & (x >= x[-1] / 4)
-    if told.sum() < 2:
-        raise ValueError(f'losses must hold two numbers or more in the last three quarters, got {y.tolist()}')
-    x, y = x[told], y[told]
-    then = forecast(x, y, x[-1] + more, confidence)
-    now = float(y[-1])
+    if not told.any():
+        raise ValueError(f'losses must hold a number in the last three quarters, got {y.tolist()}')
+    x, y, end = x[told], y[told], x[-1]
+    now, reason = float(y[-1]), _no_trend(y)
+    then = Forecast(math.nan, math.nan, math.nan, reason) if reason else forecast(x, y, end + more, confidence)
     return Outlook(now, more, then, max(now - then.high, 0.0) if not then.reason else 0.0)
