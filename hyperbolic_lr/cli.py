@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 from .checks import check_names, check_number, check_one_of, check_whole, check_wholes
 from .signals import handled
@@ -458,8 +459,8 @@ def plan(
         check_whole('at', at)
         if len(_integers('budgets', budgets)) < 2:
             raise ValueError(f'budgets must be two lengths or more, with commas between, got {budgets!r}')
-        options = dict(metric=metric, by=by, threads=threads, store=store, time_limit=time_limit, replicas=replicas)
-        options |= dict(schedules=schedules, budgets=budgets, seeds=seeds, trials=trials)
+        options: dict[str, Any] = dict(metric=metric, by=by, threads=threads, store=store, time_limit=time_limit)
+        options |= dict(schedules=schedules, budgets=budgets, seeds=seeds, trials=trials, replicas=replicas)
         protocol = _make_protocol(task, retune='all', search='grid', longest=at, **options)
         folder = _writable(out, Path(out or protocol.store.folder / 'results'))
         _do(protocol, protocol.tune, dry_run, jobs, again)

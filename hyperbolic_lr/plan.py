@@ -7,7 +7,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/plan.html.md"""
 # %% auto #0
 __all__ = ['Tuned', 'Drift', 'Choice', 'Plan', 'plan', 'plan_fit']
 
-# %% ../nbs/api/27_plan.ipynb #d35fc55f
+# %% ../nbs/api/27_plan.ipynb #f35aaa3e
 import json
 import math
 import numpy as np
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fastai.learner import Learner
 from fastcore.meta import delegates
 from scipy.stats import norm, t as student
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from .checks import check_names, check_number, check_whole
 from .forecast import Forecast, forecast
 from .protocol import Protocol
@@ -358,7 +358,7 @@ def plan(
         at, {o.schedule: o for o in order}, near, {o.schedule: chosen[o.schedule] for o in order}, longest, results
     )
 
-# %% ../nbs/api/27_plan.ipynb #5f1f4e8c
+# %% ../nbs/api/27_plan.ipynb #cd8b3717
 @delegates(Protocol)
 def plan_fit(
     make_learner: Callable[
@@ -379,7 +379,7 @@ def plan_fit(
     if not isinstance(budgets, list) or len(budgets) < 2:
         raise ValueError(f'tune_epochs must be two lengths or more, got {tune_epochs!r}')
     check_whole('the longest of tune_epochs', budgets[-1], at_most=n_epoch - 1)
-    options = dict(retune=True, search='grid', trials=trials, longest=n_epoch) | kwargs
+    options: dict[str, Any] = dict(retune=True, search='grid', trials=trials, longest=n_epoch) | kwargs
     protocol = Protocol(make_learner, schedules, budgets, range(check_whole('seeds', seeds)), **options)
     protocol.tune(jobs=jobs, progress=progress)
     return plan(protocol.results(), n_epoch)
