@@ -212,7 +212,7 @@ def forecasts(
         rows.append(row | dict(undecided=places.get(name, '')))
     return pd.DataFrame(rows)
 
-# %% ../nbs/api/26_forecast.ipynb #838005d1
+# %% ../nbs/api/26_forecast.ipynb #f343dcd6
 _run_columns = 'run', 'length', 'step'
 
 
@@ -220,9 +220,9 @@ def _read_csv(path):
     try:
         df = pd.read_csv(path)
     except (ValueError, OSError, csv.Error) as e:
-        raise ValueError(f'{path} cannot be read as a CSV: {e}') from e
+        raise ValueError(f'path must be a CSV, and {path} cannot be read as one: {e}') from e
     if df.empty:
-        raise ValueError(f'{path} has no rows')
+        raise ValueError(f'path must be a CSV with rows, and {path} has no rows')
     return df
 
 
@@ -258,6 +258,8 @@ def read_runs(
 
     The last step counts as the end if it is within a fiftieth of the length, else the run has not come to its end.
     ValueError for a file without these columns, or numbers that are none."""
+    if not isinstance(loss, str):
+        raise TypeError(f'loss must be the name of a column or a metric, got {loss!r}')
     df = _read_csv(path)
     if set(_run_columns) <= {*df.columns}:
         if loss not in df:
@@ -276,7 +278,7 @@ def read_runs(
     long = long[long['epoch'].between(1, long['budget'])]
     return long[['schedule', 'budget', 'seed', 'epoch', 'metric', 'value']].reset_index(drop=True)
 
-# %% ../nbs/api/26_forecast.ipynb #40eae844
+# %% ../nbs/api/26_forecast.ipynb #9a1edcd9
 _least_points = 6  # of which the noise can be told
 
 
@@ -318,10 +320,14 @@ def outlook(
     Where fewer than six losses are told there, or they have stopped falling, `then` is NaN with the reason. ValueError
     for no loss there, or epochs that do not rise."""
     x = finite('epochs', epochs)
-    y = np.asarray(losses, float)
     check_number('more', more, more_than=0)
+    check_number('confidence', confidence, more_than=0, less_than=1)
+    try:
+        y = np.asarray(losses, float)
+    except (TypeError, ValueError):
+        raise TypeError(f'losses must be numbers, NaN where there is none, got {losses!r}') from None
     if x.shape != y.shape or (np.diff(x) <= 0).any():
-        raise ValueError(f'epochs must rise, with one loss for each, got {x.tolist()} and shape {y.shape}')
+        raise ValueError(f'epochs must rise, and losses be one for each, got {x.tolist()} and shape {y.shape}')
     told = np.isfinite(y) & (x >= x[-1] / 4)
     if not told.any():
         raise ValueError(f'losses must hold a number in the last three quarters, got {y.tolist()}')

@@ -7,7 +7,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/plan.html.md"""
 # %% auto #0
 __all__ = ['Tuned', 'Drift', 'Choice', 'Plan', 'plan', 'plan_fit']
 
-# %% ../nbs/api/27_plan.ipynb #f35aaa3e
+# %% ../nbs/api/27_plan.ipynb #b61ecdca
 import json
 import math
 import numpy as np
@@ -18,7 +18,7 @@ from fastai.learner import Learner
 from fastcore.meta import delegates
 from scipy.stats import norm, t as student
 from typing import TYPE_CHECKING, Any, NamedTuple
-from .checks import check_names, check_number, check_whole
+from .checks import check_names, check_number, check_whole, check_wholes
 from .forecast import Forecast, forecast
 from .protocol import Protocol
 from .response import best_rate
@@ -106,15 +106,15 @@ def _drift(tuned, at, prior):
     target = np.array([1, math.log2(at / last)])
     return Drift(*map(float, (line[1], covariance[1, 1] ** 0.5, target @ line, (target @ covariance @ target) ** 0.5)))
 
-# %% ../nbs/api/27_plan.ipynb #7770c4dc
+# %% ../nbs/api/27_plan.ipynb #78fcffe6
 class Choice(NamedTuple):
     "What the short runs say of one schedule"
 
-    schedule: str
+    schedule: str  # Its name
     params: dict  # For the long run: 'lr', and the others as they were tuned
     low: float  # Lower end of the interval of the rate
     high: float  # Upper end
-    drift: Drift
+    drift: Drift  # Of the best rate, on to the long run
     forecast: Forecast  # Of the loss of the long run; NaN with a reason if the runs do not tell
     regret: float  # Expected share of it that is due to not having tuned there, in units of the loss
     tuned: tuple[Tuned, ...]  # By length
@@ -358,28 +358,33 @@ def plan(
         at, {o.schedule: o for o in order}, near, {o.schedule: chosen[o.schedule] for o in order}, longest, results
     )
 
-# %% ../nbs/api/27_plan.ipynb #cd8b3717
-@delegates(Protocol)
+# %% ../nbs/api/27_plan.ipynb #9567be25
+_set_by_plan = ['budgets', 'tune_seeds', 'retune', 'mode', 'search', 'longest']  # arguments of Protocol
+
+
+@delegates(Protocol, but=_set_by_plan)
 def plan_fit(
-    make_learner: Callable[
-        [int], Learner
-    ],  # Takes a seed, returns a new Learner whose weights and batches follow from it
+    make_learner: Callable[[int], Learner],  # Takes a seed, returns a new Learner that follows from it
     n_epoch: int,  # Epochs of the long run
     tune_epochs: Iterable[int],  # Two short lengths or more, a factor of two apart, the longest less than `n_epoch`
-    schedules: str | Iterable[str] = ('linear', 'hyperbolic-cooldown'),  # Names of `rivals` to choose from
+    # Names of `rivals` to choose from, or a dict {name: Rival}
+    schedules: str | Iterable[str] | dict[str, Rival] = ('linear', 'hyperbolic-cooldown'),
     seeds: int = 3,  # Runs of each rate at each length
     trials: int = 7,  # Peak rates to begin with, half an octave apart; more until the best is bracketed
     jobs: int = 1,  # Runs at once, each in its own process
     progress: bool = True,  # Show a bar?
     **kwargs,  # As `Protocol`: metric, store, by, threads, replicas, time_limit
 ) -> Plan:
-    "Make the short runs, or take them from the store, and plan the long one. ValueError as `plan` and `Protocol`."
+    "Make the short runs, or take them from the store, and plan the long one. ValueError and TypeError as `Protocol`."
     n_epoch = check_whole('n_epoch', n_epoch, at_least=2)
-    budgets = sorted(tune_epochs) if isinstance(tune_epochs, Iterable) else tune_epochs
-    if not isinstance(budgets, list) or len(budgets) < 2:
+    budgets = sorted(check_wholes('tune_epochs', tune_epochs, at_most=n_epoch - 1))
+    if len(budgets) < 2:
         raise ValueError(f'tune_epochs must be two lengths or more, got {tune_epochs!r}')
-    check_whole('the longest of tune_epochs', budgets[-1], at_most=n_epoch - 1)
+    if strange := [o for o in kwargs if o in _set_by_plan]:
+        raise TypeError(
+            f'{", ".join(strange)} cannot be given to plan_fit, which sets {", ".join(_set_by_plan)} itself'
+        )
     options: dict[str, Any] = dict(retune=True, search='grid', trials=trials, longest=n_epoch) | kwargs
     protocol = Protocol(make_learner, schedules, budgets, range(check_whole('seeds', seeds)), **options)
     protocol.tune(jobs=jobs, progress=progress)
-    return plan(protocol.results(), n_epoch)
+    return plan(protocol.results(), n_epoch, schedules if isinstance(schedules, dict) else None)

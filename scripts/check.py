@@ -111,12 +111,13 @@ floors = [
     'checks signals',
     'curves rates style loader models identity',
     'schedulers sensitivity tasks response',
-    'results callback',
+    'results callback forecast',
     'report dynamics adas anytime',
     'rivals',
     'plots runner',
     'store replicas',
     'protocol',
+    'plan',
     'explorer cli',
 ]
 upward = {('results', 'report')}  # when a picture or a page is asked for
@@ -316,12 +317,17 @@ def tried(check):
     return error, time.time() - start
 
 
-failed = 0
-with ThreadPoolExecutor(2) as pool:  # two notebooks at a time; the other checks look at the whole tree, one by one
-    for name, (error, seconds) in chain(
-        zip(notebooks, pool.map(tried, notebooks.values())), ((k, tried(f)) for k, f in checks.items())
-    ):
-        print(f'{name} ... FAILED\n{error}' if error else f'{name} ... ok, {seconds:.0f} s', flush=True)
-        failed += error is not None
-print(f'{len(notebooks) + len(checks) - failed} passed, {failed} failed')
-sys.exit(failed > 0)
+def main():
+    failed = 0
+    with ThreadPoolExecutor(2) as pool:  # two notebooks at a time; the other checks look at the whole tree, one by one
+        for name, (error, seconds) in chain(
+            zip(notebooks, pool.map(tried, notebooks.values())), ((k, tried(f)) for k, f in checks.items())
+        ):
+            print(f'{name} ... FAILED\n{error}' if error else f'{name} ... ok, {seconds:.0f} s', flush=True)
+            failed += error is not None
+    print(f'{len(notebooks) + len(checks) - failed} passed, {failed} failed')
+    sys.exit(failed > 0)
+
+
+if __name__ == '__main__':
+    main()
