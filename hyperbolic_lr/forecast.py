@@ -22,8 +22,8 @@ from .checks import check_number
 from .rates import finite
 from .sensitivity import final_values
 
-# %% ../nbs/api/26_forecast.ipynb #98283e01
-_farthest = 2.5  # lengths of the longest run, beyond which forecasts were not tried
+# %% ../nbs/api/26_forecast.ipynb #4e2790e7
+_farthest = 2.5  # lengths of the longest run; forecasts were judged up to twice as far
 _least_noise = 0.01  # of the fall of the loss by the last doubling of the length
 _steps = np.linspace(-4, 4, 161)  # of the prior's normal distribution, in standard deviations
 
@@ -82,7 +82,7 @@ def _fits(ends, at, exponents):
     squares = (ends.means - a[:, None] - b[:, None] * z) ** 2 @ ends.counts
     return _Fits(a, squares, a + b * z_at, 1 / total + (z_at - middle) ** 2 / spread)
 
-# %% ../nbs/api/26_forecast.ipynb #a2396339
+# %% ../nbs/api/26_forecast.ipynb #5134a23b
 def _rise(ends, noise):
     "Where the loss rises, in words, or ''"
     steps = np.diff(ends.means) - 2 * noise * np.sqrt(1 / ends.counts[1:] + 1 / ends.counts[:-1])
@@ -98,9 +98,7 @@ def _too_far(ends, at):
     "Why the target is too far away, or ''"
     longest = ends.lengths[-1]
     if at > _farthest * longest:
-        return (
-            f'{at:g} is {at / longest:.2g} times the longest run, and {_farthest} times is the farthest that was tried'
-        )
+        return f'{at:g} is {at / longest:.2g} times the longest run, and {_farthest} times is as far as forecasts go'
     span = longest / ends.lengths[0]
     if at / longest > span**2:
         return f'{at:g} is too far for runs of {ends.lengths[0]:g} to {longest:g}, which span a factor of {span:.3g}'
@@ -113,10 +111,11 @@ def _unknown(ends, at, noise, measured):
         return reason
     fall = ends.means[0] - ends.means[-1]
     if measured and noise > fall:
-        return f'runs of one length differ by {noise:.3g} (SD), more than the loss falls, {fall:.3g}'
+        what = 'runs of one length differ' if ends.counts.max() > 1 else 'the runs scatter'
+        return f'{what} by {noise:.3g} (SD), more than the loss falls, {fall:.3g}'
     return ''
 
-# %% ../nbs/api/26_forecast.ipynb #7d612b8f
+# %% ../nbs/api/26_forecast.ipynb #bb9bdefd
 def _quantiles(shares, fits, weights, scale, dof):
     "Of the mixture of Student's t distributions, one for each exponent"
     kept = weights > weights.max() * 1e-9
@@ -129,6 +128,12 @@ def _quantiles(shares, fits, weights, scale, dof):
 def _last_doubling(ends):
     "By how much the loss falls when the length doubles, between the last two lengths"
     return (ends.means[-2] - ends.means[-1]) / np.log2(ends.lengths[-1] / ends.lengths[-2])
+
+
+def _misfit(ends, fits):
+    "What the law with the median exponent leaves unexplained, as the noise of a run; 0 for two lengths"
+    spare = len(ends.lengths) - 2
+    return math.sqrt(fits.squares[len(_steps) // 2] / spare) if spare else 0.0
 
 
 def _checked_exponent(exponent):
@@ -161,7 +166,7 @@ def forecast(
     measured = math.sqrt((ends.within + (fits.squares.min() if spare else 0)) / dof) if dof else 0.0
     if reason := _unknown(ends, at, measured, dof > 0):
         return Forecast(math.nan, math.nan, math.nan, reason)
-    noise = max(measured, _least_noise * _last_doubling(ends))
+    noise = max(measured, _least_noise * _last_doubling(ends), 0.0 if dof else _misfit(ends, fits))
     prior = np.exp(-(_steps**2) / 2) * (fits.floors >= 0)
     if prior.sum() < 0.05 * np.exp(-(_steps**2) / 2).sum():
         return Forecast(math.nan, math.nan, math.nan, 'the loss falls too fast for a floor above zero')
@@ -170,7 +175,7 @@ def forecast(
     value, low, high = _quantiles(shares, fits, weights, noise * np.sqrt(1 + fits.uncertainty), dof or np.inf)
     return Forecast(value, max(low, 0.0), high)  # no loss is below zero where the floor is not
 
-# %% ../nbs/api/26_forecast.ipynb #e2fa4e33
+# %% ../nbs/api/26_forecast.ipynb #3dd93b18
 def _places(means):
     "{schedule: those it has changed places with, in words}, of mean ends by schedule and length"
     found: dict[str, list[str]] = {}
@@ -185,9 +190,11 @@ def _places(means):
 def _one_forecast(past, at, confidence):
     "Of the rows of one schedule"
     if past['budget'].nunique() < 2:
-        return Forecast(math.nan, math.nan, math.nan, 'there are runs of one length only')
-    if not np.isfinite(past['value']).all():
-        return Forecast(math.nan, math.nan, math.nan, 'a run has not come to its end')
+        return Forecast(math.nan, math.nan, math.nan, f'there are no two lengths below {at:g}')
+    if len(cut := past[~np.isfinite(past['value'])]):
+        run = cut.iloc[0]
+        reason = f'run {run["seed"]} of {run["budget"]:g} has not come to its end'
+        return Forecast(math.nan, math.nan, math.nan, reason)
     return forecast(past['budget'], past['value'], max(at, past['budget'].min()), confidence)
 
 
@@ -212,7 +219,7 @@ def forecasts(
         rows.append(row | dict(undecided=places.get(name, '')))
     return pd.DataFrame(rows)
 
-# %% ../nbs/api/26_forecast.ipynb #f343dcd6
+# %% ../nbs/api/26_forecast.ipynb #8de5b255
 _run_columns = 'run', 'length', 'step'
 
 
@@ -220,7 +227,7 @@ def _read_csv(path):
     try:
         df = pd.read_csv(path)
     except (ValueError, OSError, csv.Error) as e:
-        raise ValueError(f'path must be a CSV, and {path} cannot be read as one: {e}') from e
+        raise ValueError(f'path must be a CSV with commas, and {path} cannot be read as one: {e}') from e
     if df.empty:
         raise ValueError(f'path must be a CSV with rows, and {path} has no rows')
     return df
@@ -238,7 +245,10 @@ def _of_wandb(df, loss):
     runs = {run: df[c] for c, (run, metric) in names.items() if metric == wanted}
     long = pd.concat({k: pd.DataFrame(dict(step=df.iloc[:, 0], value=v)) for k, v in runs.items()}, names=['run'])
     long = long.dropna().reset_index('run')
-    return long.assign(length=long.groupby('run')['step'].transform('max'))
+    lengths = long.groupby('run')['step'].max().sort_values()
+    new = lengths.diff() > 0.02 * lengths  # runs that differ by less are of one length, the longest of them
+    merged = lengths.groupby(new.cumsum()).transform('max')
+    return long.assign(length=long['run'].map(merged))
 
 
 def _numeric(df, columns):
@@ -256,14 +266,16 @@ def read_runs(
 ) -> pd.DataFrame:  # schedule (the setting), budget (the length), seed (the run), epoch (the step), metric, value
     """Learning curves that something else has logged, in long form for `forecasts`.
 
-    The last step counts as the end if it is within a fiftieth of the length, else the run has not come to its end.
-    ValueError for a file without these columns, or numbers that are none."""
+    A run's last step counts as its end if it is within a fiftieth of the length, or if steps are counted from 0 and the
+    next one would reach it. ValueError for a file without these columns, or numbers that are none, TypeError for a
+    `loss` that is no name."""
     if not isinstance(loss, str):
         raise TypeError(f'loss must be the name of a column or a metric, got {loss!r}')
     df = _read_csv(path)
     if set(_run_columns) <= {*df.columns}:
         if loss not in df:
-            raise ValueError(f'loss must be one of {[c for c in df if c not in _run_columns]}, got {loss!r}')
+            known = [c for c in df if c not in (*_run_columns, 'setting')]
+            raise ValueError(f'loss must be one of {known}, got {loss!r}')
         df = df.assign(value=df[loss])
     else:
         df = _of_wandb(df, loss)
@@ -272,28 +284,31 @@ def read_runs(
         raise ValueError(f'length must be positive in every row, got {df.loc[~(df["length"] > 0), "length"].iloc[0]}')
     setting = df['setting'].astype(str) if 'setting' in df else 'runs'
     long = df.assign(schedule=setting, budget=df['length'], seed=df['run'], epoch=df['step'], metric=loss)
-    last = long.groupby(['schedule', 'run', 'length'])['step'].transform('max')
-    ended = (long['step'] == last) & (last >= 0.98 * long['length'])
+    steps = long.groupby(['schedule', 'seed', 'budget'])['step']
+    last, first = steps.transform('max'), steps.transform('min')
+    gap = steps.transform(lambda o: o.sort_values().diff().iloc[-1] if len(o) > 1 else 0)
+    whole = (last >= 0.98 * long['length']) | ((first == 0) & (last + gap >= long['length']))
+    ended = (long['step'] == last) & whole
     long['epoch'] = long['epoch'].where(~ended, long['budget'])
     long = long[long['epoch'].between(1, long['budget'])]
     return long[['schedule', 'budget', 'seed', 'epoch', 'metric', 'value']].reset_index(drop=True)
 
-# %% ../nbs/api/26_forecast.ipynb #9a1edcd9
+# %% ../nbs/api/26_forecast.ipynb #f26d04aa
 _least_points = 6  # of which the noise can be told
 
 
 class Outlook(NamedTuple):
     "What stopping now would give, and what more epochs would"
 
-    now: float  # The last of the losses
+    now: float  # Of stopping now, by the law through the losses; NaN if they do not tell
     more: float  # Epochs
     then: Forecast  # After them
     sure: float  # By how much the loss falls at least, at the lower end of the confidence
 
     def __str__(self):
-        now = f'stop now: {self.now:.4g}'
         if self.then.reason:
-            return f'{now}; {self.more:g} more epochs: not to be told, {self.then.reason}'
+            return f'{self.more:g} more epochs: not to be told, {self.then.reason}'
+        now = f'stop now: {self.now:.4g}'
         value, low, high, _ = self.then
         gain = f'{self.sure:.2g} of it are sure' if self.sure > 0 else 'none of it is sure'
         later = f'{self.more:g} more epochs: {value:.4g} [{low:.4g}, {high:.4g}]'
@@ -318,7 +333,7 @@ def outlook(
     """Whether to go on: the loss after `more` epochs, from the last three quarters of the run so far.
 
     Where fewer than six losses are told there, or they have stopped falling, `then` is NaN with the reason. ValueError
-    for no loss there, or epochs that do not rise."""
+    for epochs that do not rise, or not one loss for each."""
     x = finite('epochs', epochs)
     check_number('more', more, more_than=0)
     check_number('confidence', confidence, more_than=0, less_than=1)
@@ -329,9 +344,8 @@ def outlook(
     if x.shape != y.shape or (np.diff(x) <= 0).any():
         raise ValueError(f'epochs must rise, and losses be one for each, got {x.tolist()} and shape {y.shape}')
     told = np.isfinite(y) & (x >= x[-1] / 4)
-    if not told.any():
-        raise ValueError(f'losses must hold a number in the last three quarters, got {y.tolist()}')
     x, y, end = x[told], y[told], x[-1]
-    now, reason = float(y[-1]), _no_trend(y)
-    then = Forecast(math.nan, math.nan, math.nan, reason) if reason else forecast(x, y, end + more, confidence)
-    return Outlook(now, more, then, max(now - then.high, 0.0) if not then.reason else 0.0)
+    if reason := _no_trend(y):
+        return Outlook(math.nan, more, Forecast(math.nan, math.nan, math.nan, reason), 0.0)
+    now, then = (forecast(x, y, end + o, confidence) for o in (0, more))
+    return Outlook(now.value, more, then, max(now.value - then.high, 0.0) if not then.reason else 0.0)

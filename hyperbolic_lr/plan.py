@@ -29,7 +29,7 @@ from .style import schedule_style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../nbs/api/27_plan.ipynb #ecd292d2
+# %% ../nbs/api/27_plan.ipynb #2204a8b2
 _least_error, _error_of_one_seed = 0.1, 0.5  # octaves
 
 
@@ -65,13 +65,15 @@ def _curvature(u, v, nearest):
 
 
 def _tuned(results, schedule, budget):
-    "`Tuned`, or None where there are not three rates with a finite loss"
+    "`Tuned`, or None where there are not three rates with a finite loss, or the best is the largest or smallest"
     table, _ = _tried(results, schedule, budget)
     mean = table.mean(axis=1)
     if np.isfinite(mean).sum() < 3:
         return None
     u = np.log2(table.index.to_numpy())
     best = best_rate(u, mean)
+    if best.nearest in (0, len(u) - 1):
+        return None  # the best rate may lie anywhere beyond
     error = _error_of_one_seed
     if (n := table.shape[1]) > 1:
         without = [best_rate(u, table.drop(columns=o).mean(axis=1)).at for o in table]
@@ -79,7 +81,7 @@ def _tuned(results, schedule, budget):
     k = _curvature(u, mean.to_numpy(), best.nearest)
     return Tuned(budget, best.at, error, k, table.iloc[best.nearest], mean)
 
-# %% ../nbs/api/27_plan.ipynb #69efd7e1
+# %% ../nbs/api/27_plan.ipynb #ce8b9e95
 _trunks = 'hyperbolic-cooldown', 'exp-hyperbolic-cooldown'
 _trunk_drift, _other_drift = (0.0, 0.05), (-0.1, 0.2)  # octaves per doubling, and its standard deviation
 
@@ -91,6 +93,14 @@ class Drift(NamedTuple):
     error: float  # Its standard deviation
     octave: float  # Binary logarithm of the best rate at the target
     spread: float  # Its standard deviation, in octaves
+
+
+def _contradicts(tuned, prior):
+    "Do first and last best rate say clearly another slope than the prior?"
+    first, last = tuned[0], tuned[-1]
+    doublings = math.log2(last.budget / first.budget)
+    slope, error = (last.octave - first.octave) / doublings, math.hypot(first.error, last.error) / doublings
+    return abs(slope - prior[0]) > 1.5 * math.hypot(error, prior[1])
 
 
 def _drift(tuned, at, prior):
@@ -106,7 +116,7 @@ def _drift(tuned, at, prior):
     target = np.array([1, math.log2(at / last)])
     return Drift(*map(float, (line[1], covariance[1, 1] ** 0.5, target @ line, (target @ covariance @ target) ** 0.5)))
 
-# %% ../nbs/api/27_plan.ipynb #78fcffe6
+# %% ../nbs/api/27_plan.ipynb #42d8660a
 class Choice(NamedTuple):
     "What the short runs say of one schedule"
 
@@ -116,8 +126,9 @@ class Choice(NamedTuple):
     high: float  # Upper end
     drift: Drift  # Of the best rate, on to the long run
     forecast: Forecast  # Of the loss of the long run; NaN with a reason if the runs do not tell
-    regret: float  # Expected share of it that is due to not having tuned there, in units of the loss
+    regret: float  # What is expected to be lost on top of it, as it was not tuned there, in units of the loss
     tuned: tuple[Tuned, ...]  # By length
+    moves: bool  # Does the best rate of a trunk move, though it should not?
 
 
 def _params(results, schedule, budget, octave):
@@ -132,7 +143,8 @@ def _choice(results, schedule, at, confidence):
     tuned = [_tuned(results, schedule, n) for n in sorted(results.settings['budgets'])]
     if None in tuned:
         return None
-    drift = _drift(tuned, at, _trunk_drift if schedule in _trunks else _other_drift)
+    moves = schedule in _trunks and _contradicts(tuned, _trunk_drift)
+    drift = _drift(tuned, at, _other_drift if moves or schedule not in _trunks else _trunk_drift)
     ends = pd.concat({o.budget: o.values for o in tuned})
     if np.isfinite(ends).all():
         expected = forecast(ends.index.get_level_values(0), ends, at, confidence)
@@ -142,7 +154,7 @@ def _choice(results, schedule, at, confidence):
     low, high = (float(2.0 ** (drift.octave + o)) for o in (-half, half))
     params = _params(results, schedule, tuned[-1].budget, drift.octave)
     regret = tuned[-1].curvature * drift.spread**2
-    return Choice(schedule, params, low, high, drift, expected, regret, tuple(tuned))
+    return Choice(schedule, params, low, high, drift, expected, regret, tuple(tuned), moves)
 
 
 def _lead(a, b):
@@ -160,7 +172,7 @@ def _is_told(a, b):
     lead, half = _lead(a, b)
     return lead > half
 
-# %% ../nbs/api/27_plan.ipynb #f073a9b3
+# %% ../nbs/api/27_plan.ipynb #57c859d5
 def _loss_text(o):
     return f'{three_digits(o.value)} [{three_digits(o.low)}, {three_digits(o.high)}]'
 
@@ -174,7 +186,9 @@ def _why(best, others, near):
     behind = [o.schedule for o in others if o.schedule not in near]
     text = f' It is ahead of {", ".join(behind)} in the short runs.' if behind else ''
     if near:
-        text += f' They do not tell it from {", ".join(near)}, but its expected loss, regret included, is the lowest.'
+        forecast_all = not any(o.forecast.reason for o in (best, *others))
+        loss = 'expected loss' if forecast_all else 'loss in the longest of them'
+        text += f' They do not tell it from {", ".join(near)}, but its {loss} is the lowest, the regret added.'
     return text
 
 
@@ -185,7 +199,9 @@ def _advice(best, others, near, at):
         text += f'what {at:g} epochs reach, the runs do not tell, because {best.forecast.reason}.'
     else:
         text += f'{at:g} epochs are expected to reach {_loss_text(best.forecast)}'
-        text += f', of which {best.regret:.2g} for not having tuned there.'
+        text += f', and about {best.regret:.2g} more for not having tuned there.'
+    if best.moves:
+        text += f' Its best rate moves by {best.drift.per_doubling:.2g} octaves per doubling, which it should not.'
     return text + _why(best, others, near)
 
 
@@ -196,14 +212,15 @@ def _recommended(choices):
     best = min(choices, key=lambda o: level(o) + o.regret)
     return best, [o.schedule for o in choices if o is not best and not _is_told(best, o)]
 
-# %% ../nbs/api/27_plan.ipynb #89e3e6ac
+# %% ../nbs/api/27_plan.ipynb #208586f9
 def _draw_responses(ax, choice, color):
     "Loss against rate, a line for each length, the longest darkest; a bar for the planned rate"
     for alpha, o in zip(np.linspace(0.35, 1, len(choice.tuned)), choice.tuned):
         finite = o.response[np.isfinite(o.response)]
         ax.plot(finite.index, finite, '.-', color=color, alpha=alpha, lw=1)
-        ax.annotate(f'{o.budget}', (finite.index[-1], finite.iloc[-1]), color=color, alpha=alpha, fontsize=7)
-    ax.axvspan(choice.low, choice.high, color=color, alpha=0.1, lw=0)
+        place = dict(xytext=(-3, 3), textcoords='offset points', ha='right')
+        ax.annotate(f'{o.budget}', (finite.index[0], finite.iloc[0]), color=color, fontsize=7, **place)
+    ax.axvspan(choice.low, choice.high, facecolor=color, edgecolor=color, alpha=0.12, lw=1)
     ax.axvline(choice.params['lr'], color=color, lw=1, ls='--')
 
 
@@ -307,7 +324,7 @@ class Plan:
         fig.legend(*right.get_legend_handles_labels(), loc='outside upper center', ncols=3, fontsize=8)
         return left, right
 
-# %% ../nbs/api/27_plan.ipynb #242cdc9d
+# %% ../nbs/api/27_plan.ipynb #fa20db35
 def _chosen_rivals(results, at, schedules):
     "The rivals to choose from, and the epochs that they are made for"
     settings = results.settings
@@ -338,7 +355,8 @@ def plan(
     """The schedule with the lowest expected loss in a long run, forecast and regret added up. Of losses only.
 
     ValueError for results of fewer than two budgets, without tuning at each of them, of a metric to maximize, or of
-    trunks that were planned for another length; or if no schedule has three rates with a finite loss at each."""
+    trunks that were planned for another length; or if no schedule has three rates with a finite loss at each, and the
+    best between others."""
     if not isinstance(results, Results):
         raise TypeError(f'results must be Results, got {type(results).__name__}')
     budgets = results.settings['budgets']
@@ -351,7 +369,10 @@ def plan(
     chosen, longest = _chosen_rivals(results, at, schedules)
     found = [o for k in chosen if (o := _choice(results, k, at, confidence))]
     if not found:
-        raise ValueError('results must hold three rates or more with a finite loss for one schedule at each budget')
+        lost = results.unfinished()
+        first = f': the first error is {lost["error"].iloc[0]}' if len(lost) and lost['error'].any() else ''
+        what = 'three rates with a finite loss for one schedule at each budget, and the best not at the edge'
+        raise ValueError(f'results must hold {what}{first}')
     best, near = _recommended(found)
     order = [best, *(o for o in found if o is not best)]
     return Plan(
