@@ -443,7 +443,7 @@ def plan(
     schedules: str = 'linear,hyperbolic-cooldown',  # Names of rivals to choose from, with commas between
     seeds: str = '0,1,2',  # Seeds of the short runs
     trials: int = 7,  # Peak rates to begin with, half an octave apart
-    metric: str = 'valid_loss',  # The loss to tune for
+    metric: str = 'valid_loss',  # What to tune for, which must be less for the better
     by: str = 'batch',  # When rates change: every 'batch' or every 'epoch'
     threads: int = 1,  # Threads of PyTorch in a run
     store: str = 'runs',  # Folder of the runs; the same command goes on from what is there
@@ -451,14 +451,18 @@ def plan(
     replicas: int = 1,  # Runs of a schedule and length to train at once as a stack, for small networks
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
     out: str = '',  # Folder for the tables and plan.png; 'results' in the store if empty
-    dry_run: bool = False,  # Only print the rates and what is left to train: runs, epochs, time
+    dry_run: bool = False,  # Only print the rates and what is left to train, at least: runs, epochs, time
     again: bool = False,  # Try runs again that have failed three times
 ):
     "Tune on short runs, and plan the long one: schedule, peak rate, expected loss. Prints what to do."
     with _exit_codes():
-        check_whole('at', at)
-        if len(_integers('budgets', budgets)) < 2:
+        from hyperbolic_lr.plan import check_loss
+
+        check_loss(metric)
+        short = _integers('budgets', budgets)
+        if len(short) < 2:
             raise ValueError(f'budgets must be two lengths or more, with commas between, got {budgets!r}')
+        check_whole('at (the epochs of the long run)', at, at_least=max(short) + 1)
         options: dict[str, Any] = dict(metric=metric, by=by, threads=threads, store=store, time_limit=time_limit)
         options |= dict(schedules=schedules, budgets=budgets, seeds=seeds, trials=trials, replicas=replicas)
         protocol = _make_protocol(task, retune='all', search='grid', longest=at, **options)
@@ -489,7 +493,7 @@ def forecast(
 ):
     "Forecast the last loss of a longer run from the ends of shorter ones, or say why they do not tell."
     with _exit_codes():
-        check_number('at', at, more_than=0)
+        check_number('at (the length to forecast)', at, more_than=0)
         from hyperbolic_lr.forecast import forecasts, read_runs
 
         table = forecasts(read_runs(runs, loss), loss, at, confidence).rename(columns=dict(schedule='setting'))
