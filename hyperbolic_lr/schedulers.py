@@ -323,6 +323,8 @@ class _Decay(_Resumable):
         t = self.last_epoch
         W, N, last = self.warmup_epochs, self.max_iter, self._last
         if t == 0 == W or t - 1 >= N:
+            if t == round(2 * N) + 10:
+                self._warn_of_units(t)
             return [group['lr'] for group in groups]
         if W + 1 <= t <= last:
             return self._decayed(groups)
@@ -343,6 +345,13 @@ class _Decay(_Resumable):
         if len(self.optimizer.param_groups) > len(self.base_lrs):
             self._adopt_new_groups()
         LRScheduler.step(self, epoch)  # no class stands between, and super() would take time in every step
+
+    def _warn_of_units(self, t):
+        message = (
+            f'step {t} of a schedule of {self.max_iter}: the rate is held. Lengths count calls of step(); if it is'
+        )
+        message += ' called for each batch, multiply epochs by the batches, or use from_epochs'
+        warnings.warn(message, stacklevel=7)
 
     def _adopt_new_groups(self):
         known = len(self.base_lrs)
@@ -508,6 +517,30 @@ class HyperbolicLR(_Decay):
         if last_epoch > -1:
             self._write(self._rates_at(self.last_epoch))
             self._last_lr = [_like(group['lr'], group['lr']) for group in optimizer.param_groups]
+
+    @classmethod
+    def from_epochs(
+        cls,
+        optimizer: Optimizer,
+        epochs: float,  # N, as you plan them
+        longest: float,  # U: the longest run in mind, in epochs, at least `epochs`
+        steps_per_epoch: int,  # Batches in an epoch, of one process
+        accumulation: int = 1,  # Batches for each step of the optimizer
+        warmup: float = 0,  # Epochs of the warm-up
+        cooldown: float = 0,  # Epochs of the cooldown
+        **kwargs,  # As for the class itself
+    ) -> 'HyperbolicLR':
+        """A scheduler whose `step()` is called after each step of the optimizer, from lengths in epochs. A last step of
+        an epoch that accumulates fewer batches counts as one. ValueError and TypeError as the class."""
+        check_number('epochs', epochs, more_than=0)
+        batches, accumulation = (
+            check_whole('steps_per_epoch', steps_per_epoch),
+            check_whole('accumulation', accumulation),
+        )
+        steps = -(-batches // accumulation)
+        lengths = dict(longest=longest, warmup=warmup, cooldown=cooldown)
+        U, W, K = (steps * check_number(k, o, at_least=0) for k, o in lengths.items())
+        return cls(optimizer, U, steps * epochs, warmup_epochs=W, cooldown=K, **kwargs)
 
     def _checked_groups(self, infimum_lr, last_epoch):
         "Peak rate and infimum of each group"
