@@ -293,7 +293,7 @@ def read_runs(
     long = long[long['epoch'].between(1, long['budget'])]
     return long[['schedule', 'budget', 'seed', 'epoch', 'metric', 'value']].reset_index(drop=True)
 
-# %% ../nbs/api/26_forecast.ipynb #f26d04aa
+# %% ../nbs/api/26_forecast.ipynb #6d4df1d1
 _least_points = 6  # of which the noise can be told
 
 
@@ -332,7 +332,8 @@ def outlook(
 ) -> Outlook:  # now, more, then, sure
     """Whether to go on: the loss after `more` epochs, from the last three quarters of the run so far.
 
-    Where fewer than six losses are told there, or they have stopped falling, `then` is NaN with the reason. ValueError
+    Where fewer than six losses are told there, they have stopped falling, or the law misses the last of them, `then` is
+    NaN with the reason. ValueError
     for epochs that do not rise, or not one loss for each."""
     x = finite('epochs', epochs)
     check_number('more', more, more_than=0)
@@ -348,4 +349,7 @@ def outlook(
     if reason := _no_trend(y):
         return Outlook(math.nan, more, Forecast(math.nan, math.nan, math.nan, reason), 0.0)
     now, then = (forecast(x, y, end + o, confidence) for o in (0, more))
+    last = np.array_split(y, 3)[-1]
+    if not then.reason and not last.min() - np.ptp(last) / 2 <= now.value <= last.max():
+        then = Forecast(math.nan, math.nan, math.nan, 'the last losses do not follow the law')
     return Outlook(now.value, more, then, max(now.value - then.high, 0.0) if not then.reason else 0.0)

@@ -527,7 +527,7 @@ class HyperbolicLR(_Decay):
         steps_per_epoch: int,  # Batches in an epoch, of one process
         accumulation: int = 1,  # Batches for each step of the optimizer
         warmup: float = 0,  # Epochs of the warm-up
-        cooldown: float = 0,  # Epochs of the cooldown
+        cooldown: float = 0,  # Epochs of the cooldown; below 1 a share of the run
         **kwargs,  # As for the class itself
     ) -> 'HyperbolicLR':
         """A scheduler whose `step()` is called after each step of the optimizer, from lengths in epochs. A last step of
@@ -538,6 +538,8 @@ class HyperbolicLR(_Decay):
             check_whole('accumulation', accumulation),
         )
         steps = -(-batches // accumulation)
+        if 0 < check_number('cooldown', cooldown, at_least=0) < 1:
+            cooldown = max(round(cooldown * steps * epochs), 1) / steps
         lengths = dict(longest=longest, warmup=warmup, cooldown=cooldown)
         U, W, K = (steps * check_number(k, o, at_least=0) for k, o in lengths.items())
         return cls(optimizer, U, steps * epochs, warmup_epochs=W, cooldown=K, **kwargs)
