@@ -31,9 +31,9 @@ _steps = np.linspace(-4, 4, 161)  # of the prior's normal distribution, in stand
 class Forecast(NamedTuple):
     "What a longer run is expected to reach. NaN with a reason if the runs do not tell."
 
-    value: float  # The median of what is expected
-    low: float  # Lower end of the interval of a single run
-    high: float  # Upper end
+    value: float = math.nan  # The median of what is expected
+    low: float = math.nan  # Lower end of the interval of a single run
+    high: float = math.nan  # Upper end
     reason: str = ''  # Why the runs do not tell, or ''
 
 
@@ -105,12 +105,12 @@ def _too_far(ends, at):
     return ''
 
 
-def _unknown(ends, at, noise, measured):
-    "Why the runs do not tell, or ''"
-    if reason := _rise(ends, noise if measured else 0) or _too_far(ends, at):
+def _unknown(ends, at, noise):
+    "Why the runs do not tell, or ''; `noise` is 0 where it could not be measured"
+    if reason := _rise(ends, noise) or _too_far(ends, at):
         return reason
     fall = ends.means[0] - ends.means[-1]
-    if measured and noise > fall:
+    if noise > fall:
         what = 'runs of one length differ' if ends.counts.max() > 1 else 'the runs scatter'
         return f'{what} by {noise:.3g} (SD), more than the loss falls, {fall:.3g}'
     return ''
@@ -164,12 +164,12 @@ def forecast(
     spare = len(ends.lengths) - 3 if len(ends.lengths) > 5 else 0  # which are too few to tell the noise
     dof = ends.counts.sum() - len(ends.counts) + spare
     measured = math.sqrt((ends.within + (fits.squares.min() if spare else 0)) / dof) if dof else 0.0
-    if reason := _unknown(ends, at, measured, dof > 0):
-        return Forecast(math.nan, math.nan, math.nan, reason)
+    if reason := _unknown(ends, at, measured):
+        return Forecast(reason=reason)
     noise = max(measured, _least_noise * _last_doubling(ends), 0.0 if dof else _misfit(ends, fits))
     prior = np.exp(-(_steps**2) / 2) * (fits.floors >= 0)
     if prior.sum() < 0.05 * np.exp(-(_steps**2) / 2).sum():
-        return Forecast(math.nan, math.nan, math.nan, 'the loss falls too fast for a floor above zero')
+        return Forecast(reason='the loss falls too fast for a floor above zero')
     weights = prior * np.exp(-(fits.squares - fits.squares[prior > 0].min()) / (2 * noise**2))
     shares = [0.5, (1 - confidence) / 2, (1 + confidence) / 2]
     value, low, high = _quantiles(shares, fits, weights, noise * np.sqrt(1 + fits.uncertainty), dof or np.inf)
@@ -190,11 +190,10 @@ def _places(means):
 def _one_forecast(past, at, confidence):
     "Of the rows of one schedule"
     if past['budget'].nunique() < 2:
-        return Forecast(math.nan, math.nan, math.nan, f'there are no two lengths below {at:g}')
+        return Forecast(reason=f'there are no two lengths below {at:g}')
     if len(cut := past[~np.isfinite(past['value'])]):
         run = cut.iloc[0]
-        reason = f'run {run["seed"]} of {run["budget"]:g} has not come to its end'
-        return Forecast(math.nan, math.nan, math.nan, reason)
+        return Forecast(reason=f'run {run["seed"]} of {run["budget"]:g} has not come to its end')
     return forecast(past['budget'], past['value'], max(at, past['budget'].min()), confidence)
 
 
@@ -333,8 +332,7 @@ def outlook(
     """Whether to go on: the loss after `more` epochs, from the last three quarters of the run so far.
 
     Where fewer than six losses are told there, they have stopped falling, or the law misses the last of them, `then` is
-    NaN with the reason. ValueError
-    for epochs that do not rise, or not one loss for each."""
+    NaN with the reason. ValueError for epochs that do not rise, or not one loss for each."""
     x = finite('epochs', epochs)
     check_number('more', more, more_than=0)
     check_number('confidence', confidence, more_than=0, less_than=1)
@@ -347,9 +345,9 @@ def outlook(
     told = np.isfinite(y) & (x >= x[-1] / 4)
     x, y, end = x[told], y[told], x[-1]
     if reason := _no_trend(y):
-        return Outlook(math.nan, more, Forecast(math.nan, math.nan, math.nan, reason), 0.0)
+        return Outlook(math.nan, more, Forecast(reason=reason), 0.0)
     now, then = (forecast(x, y, end + o, confidence) for o in (0, more))
     last = np.array_split(y, 3)[-1]
     if not then.reason and not last.min() - np.ptp(last) / 2 <= now.value <= last.max():
-        then = Forecast(math.nan, math.nan, math.nan, 'the last losses do not follow the law')
+        then = Forecast(reason='the last losses do not follow the law')
     return Outlook(now.value, more, then, max(now.value - then.high, 0.0) if not then.reason else 0.0)

@@ -12,6 +12,7 @@ import json
 import math
 import numpy as np
 import pandas as pd
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fastai.learner import Learner
@@ -20,6 +21,7 @@ from scipy.stats import norm, t as student
 from typing import TYPE_CHECKING, Any, NamedTuple
 from .checks import check_names, check_number, check_whole, check_wholes
 from .forecast import Forecast, forecast
+from .identity import identity
 from .protocol import Protocol
 from .response import best_rate
 from .results import Results, three_digits
@@ -57,13 +59,6 @@ def _tried(results, schedule, budget):
     return table.dropna(), own
 
 
-def _curvature(u, v, nearest):
-    "Of the parabola through the finite values about the lowest, at least 0"
-    around = np.arange(max(nearest - 2, 0), min(nearest + 3, len(u)))
-    around = around[np.isfinite(v[around])]
-    return max(float(np.polyfit(u[around], v[around], 2)[0]), 0.0) if len(around) > 2 else 0.0
-
-
 def _tuned(results, schedule, budget):
     "`Tuned`, or None where there are not three rates with a finite loss, or the best is the largest or smallest"
     table, _ = _tried(results, schedule, budget)
@@ -78,8 +73,7 @@ def _tuned(results, schedule, budget):
     if (n := table.shape[1]) > 1:
         without = [best_rate(u, table.drop(columns=o).mean(axis=1)).at for o in table]
         error = max(math.sqrt((n - 1) * np.var(without)), _least_error)
-    k = _curvature(u, mean.to_numpy(), best.nearest)
-    return Tuned(budget, best.at, error, k, table.iloc[best.nearest], mean)
+    return Tuned(budget, best.at, error, best.curvature, table.iloc[best.nearest], mean)
 
 # %% ../nbs/api/27_plan.ipynb #ce8b9e95
 _trunks = 'hyperbolic-cooldown', 'exp-hyperbolic-cooldown'
@@ -149,7 +143,7 @@ def _choice(results, schedule, at, confidence):
     if np.isfinite(ends).all():
         expected = forecast(ends.index.get_level_values(0), ends, at, confidence)
     else:
-        expected = Forecast(*[math.nan] * 3, 'a run at the best rate has diverged')
+        expected = Forecast(reason='a run at the best rate has diverged')
     half = norm.ppf((1 + confidence) / 2) * drift.spread
     low, high = (float(2.0 ** (drift.octave + o)) for o in (-half, half))
     params = _params(results, schedule, tuned[-1].budget, drift.octave)
@@ -339,8 +333,9 @@ def _chosen_rivals(results, at, schedules):
         raise ValueError('results must hold schedules that were tuned at every budget: give Protocol retune=True')
     if strange := [o for o in names if o not in known]:
         raise ValueError(f'schedules must be a dict with a Rival for each of {strange}, which `rivals` does not know')
-    bound = [o for o in names if 'hyperbolic' in o or o.startswith('inverse-sqrt')]
-    if bound and longest < at and not isinstance(schedules, dict):
+    made = known if isinstance(schedules, dict) else rivals(longest)
+    bound = [o for o in names if identity(made[o].scheduler) != identity(known[o].scheduler)]
+    if bound:
         raise ValueError(f'at must be at most {longest:g}, the longest run that {bound} were made for, got {at}')
     return {o: known[o] for o in names}, max(longest, at)
 
@@ -380,14 +375,25 @@ def plan(
     )
 
 # %% ../nbs/api/27_plan.ipynb #51ac943d
-_more_is_better = 'acc', 'f1', 'auc', 'dice', 'jaccard', 'r2', 'precision', 'recall'  # parts of names
+_more_is_better = {
+    'acc',
+    'accuracy',
+    'f1',
+    'fbeta',
+    'auc',
+    'dice',
+    'jaccard',
+    'r2',
+    'precision',
+    'recall',
+}  # words of names
 
 
 def check_loss(
     metric: str,  # What to tune for
 ) -> str:  # The same
     "ValueError for a metric of which more is better, by its name: a plan is of losses"
-    if isinstance(metric, str) and any(o in metric.lower() for o in _more_is_better):
+    if isinstance(metric, str) and _more_is_better & {*re.findall('[a-z0-9]+', metric.lower())}:
         raise ValueError(f'metric must be one of which less is better, such as error_rate, got {metric!r}')
     return metric
 

@@ -22,6 +22,7 @@ class BestRate(NamedTuple):
 
     at: float  # By a parabola through the values around it, in the units of `x`
     nearest: int  # Place of the tried rate that is nearest to it
+    curvature: float  # Of the parabola, at least 0: what a rate costs that is one unit of `x` off
 
 
 def _numbers(values):
@@ -45,19 +46,19 @@ def _lowest(x, values):
 def best_rate(
     x: npt.ArrayLike,  # Logarithms of the rates that were tried, rising
     values: npt.ArrayLike,  # Loss at each, infinite where it diverged
-) -> BestRate:  # at, nearest
+) -> BestRate:  # at, nearest, curvature
     """The best of the rates that were tried, smoothed: by a parabola through up to five values about the lowest.
 
     ValueError unless there is a value for each rate and one of them is finite, TypeError for what is no number."""
     u, v, i = _lowest(x, values)
     around = np.arange(max(i - _window, 0), min(i + _window + 1, len(u)))
     around = around[np.isfinite(v[around])]
-    at = u[i]
+    at, curvature = u[i], 0.0
     if len(around) > 2:
         a, b, _ = np.polyfit(u[around] - u[i], v[around], 2)
         if a > 0:
-            at = np.clip(u[i] - b / (2 * a), u[around[0]], u[around[-1]])
-    return BestRate(float(at), int(around[abs(u[around] - at).argmin()]))
+            at, curvature = np.clip(u[i] - b / (2 * a), u[around[0]], u[around[-1]]), a
+    return BestRate(float(at), int(around[abs(u[around] - at).argmin()]), float(curvature))
 
 
 def lacking(

@@ -533,11 +533,8 @@ class HyperbolicLR(_Decay):
         """A scheduler whose `step()` is called after each step of the optimizer, from lengths in epochs. A last step of
         an epoch that accumulates fewer batches counts as one. ValueError and TypeError as the class."""
         check_number('epochs', epochs, more_than=0)
-        batches, accumulation = (
-            check_whole('steps_per_epoch', steps_per_epoch),
-            check_whole('accumulation', accumulation),
-        )
-        steps = -(-batches // accumulation)
+        batches = check_whole('steps_per_epoch', steps_per_epoch)
+        steps = -(-batches // check_whole('accumulation', accumulation))
         if 0 < check_number('cooldown', cooldown, at_least=0) < 1:
             cooldown = max(round(cooldown * steps * epochs), 1) / steps
         lengths = dict(longest=longest, warmup=warmup, cooldown=cooldown)
