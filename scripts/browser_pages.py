@@ -2,8 +2,9 @@
 
 pip install playwright pypandoc_binary, and a Chromium (Debian: apt install chromium). On each page all formulas are
 set, all pictures load, no script fails, "On this page" names what the page documents, and nothing sticks out of the
-column at the width of a screen or of a phone. Then the figures to drag are dragged. MATHJAX and BOOTSTRAP name other
-places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network.
+column at the width of a screen or of a phone. The figures to drag are dragged, by mouse, key and finger. MATHJAX and
+BOOTSTRAP name other places to load MathJax 3 and Bootswatch's Cosmo from, for use without a network; with SHOTS, a
+folder, pictures of the figures are kept there.
 """
 
 import io
@@ -42,15 +43,15 @@ template = f'''<!DOCTYPE html><html><head><meta charset="utf-8">
 def output(o, options, picture):
     "An output of a cell as Markdown; `picture` takes a PNG and returns where it has put it"
     data = o.get('data', {})
+    if 'text/markdown' in data:
+        return data['text/markdown']
+    if 'text/html' in data:
+        return f'```{{=html}}\n{data["text/html"]}\n```'
     if 'image/png' in data:
         png = b64decode(data['image/png'])
         return (
             f'![]({picture(png)}){{alt="{escape(options["fig-alt"])}" width={Image.open(io.BytesIO(png)).width // 2}}}'
         )
-    if 'text/markdown' in data:
-        return data['text/markdown']
-    if 'text/html' in data:
-        return f'```{{=html}}\n{data["text/html"]}\n```'
     return f'````\n{o.get("text") or data.get("text/plain", "")}\n````'
 
 
@@ -127,37 +128,69 @@ def look(page, folder, name, nb):
     return page.evaluate('document.querySelectorAll("mjx-container").length'), wrong + errors
 
 
-def drag(page, folder):
-    "Drag every handle by mouse and move every slider by key: the picture, the numbers and the sentence follow"
-    page.set_viewport_size(dict(width=1000, height=900))
-    page.goto(f'file://{folder}/explain/01_epoch_sensitivity.html')
+def state(fig):
+    return fig.locator('.says').inner_text(), fig.locator('.picture').inner_html()
+
+
+def center(fig, param):
+    "Where a handle is on the screen"
+    box = fig.locator(f'circle.grip[data-param={param}]').bounding_box()
+    return box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+
+
+def drag_handle(page, fig, param):
+    "By mouse: the picture and the sentence follow until the button is up"
+    before, (x, y) = state(fig), center(fig, param)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y, steps=8)
+    page.mouse.up()
+    after = state(fig)
+    assert after[0] != before[0] and after[1] != before[1], param
+    page.mouse.move(x, y, steps=3)
+    assert state(fig) == after, f'{param} still follows after the mouse button is up'
+
+
+def press_slider(fig, slider):
+    "By key: the picture, the number and the sentence follow"
+    before, param = state(fig), slider.get_attribute('data-param')
+    slider.press('ArrowLeft')
+    after = state(fig)
+    assert after[0] != before[0] and after[1] != before[1], param
+    assert fig.locator(f'output[data-of={param}]').inner_text() == slider.input_value()
+
+
+def touch_handle(page, fig, param):
+    "By a finger, as Chromium reports one"
+    before, (x, y) = state(fig), center(fig, param)
+    send = page.context.new_cdp_session(page).send
+    for kind, at in ('touchStart', x), *(('touchMove', x - 6 * i) for i in range(1, 9)), ('touchEnd', None):
+        points = [] if at is None else [dict(x=at, y=y)]
+        send('Input.dispatchTouchEvent', dict(type=kind, touchPoints=points))
+    after = state(fig)
+    assert after[0] != before[0] and after[1] != before[1], f'{param} does not follow a finger'
+
+
+def handles(fig):
+    return fig.locator('circle.grip').evaluate_all('o => o.map(x => x.dataset.param)')
+
+
+def drag(browser, address, shots):
+    "Move all handles and sliders of a page, on a screen and on a phone; pictures of its figures in the folder `shots`"
     moved = 0
-    for kind in 'budgets', 'hyperbola', 'distance', 'extend':
-        fig = page.locator(f'.hyperbolic-figure[data-figure={kind}]')
-        fig.scroll_into_view_if_needed()
-        state = lambda: (fig.locator('.says').inner_text(), fig.locator('.picture').inner_html())
-        for param in fig.locator('circle.grip').evaluate_all('o => o.map(x => x.dataset.param)'):
-            before, box = state(), fig.locator(f'circle.grip[data-param={param}]').bounding_box()
-            x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
-            page.mouse.move(x, y)
-            page.mouse.down()
-            page.mouse.move(x - 60, y, steps=8)
-            page.mouse.up()
-            after = state()
-            assert after[0] != before[0] and after[1] != before[1], (kind, param)
-            page.mouse.move(x, y, steps=3)
-            assert state() == after, f'{kind}: {param} still follows after the mouse button is up'
-            moved += 1
-        for slider in fig.locator('input').all():
-            before = state()
-            slider.press('ArrowLeft')
-            after = state()
-            assert after[0] != before[0] and after[1] != before[1], (kind, slider.get_attribute('data-param'))
-            assert (
-                fig.locator(f'output[data-of={slider.get_attribute("data-param")}]').inner_text()
-                == slider.input_value()
-            )
-            moved += 1
+    for width, touch in (1000, False), (390, True):
+        page = browser.new_context(viewport=dict(width=width, height=900), has_touch=touch, is_mobile=touch).new_page()
+        page.goto(address)
+        for fig in page.locator('.hyperbolic-figure').all():
+            fig.scroll_into_view_if_needed()
+            for param in handles(fig):
+                touch_handle(page, fig, param) if touch else drag_handle(page, fig, param)
+            for slider in fig.locator('input').all():
+                press_slider(fig, slider)
+            moved += len(handles(fig)) + fig.locator('input').count()
+            if shots:
+                fig.screenshot(path=Path(shots, f'{Path(address).stem}-{fig.get_attribute("data-figure")}-{width}.png'))
+        page.close()
     return moved
 
 
@@ -176,6 +209,8 @@ if __name__ == '__main__':
             formulas, found[name] = look(page, d, name, nb)
             page.close()
             print(f'{name}: {formulas} formulas', *found[name], sep='\n  ', flush=True)
-        print(f'figures: {drag(browser.new_page(), d)} handles and sliders moved')
+            if any('hyperbolic-figure' in o for o in pages.outputs(nb, 'text/html')):
+                moved = drag(browser, f'file://{d}/{name}.html', os.environ.get('SHOTS'))
+                print(f'  {moved} handles and sliders moved')
         browser.close()
     sys.exit(any(found.values()))

@@ -371,7 +371,15 @@ def commands():
     complain('commands or options that do not exist', bad)
 
 
+def short_front_page():
+    "README.md has at most 500 words beside code and pictures"
+    text = re.sub(r'```.*?```|<[^>]*>|\]\([^)]*\)', ' ', (root / 'README.md').read_text(), flags=re.S)
+    words = len([o for o in text.split() if re.search(r'\w', o)])
+    complain('a front page of more than 500 words', [f'{words} words'] * (words > 500))
+
+
 checks = {
+    'the front page is short': short_front_page,
     'the sidebar lists the pages': sidebar,
     'the staged folder is whole elsewhere': alone,
     'each page has its address': heads,

@@ -36,6 +36,8 @@ def staged_index():
             cell.metadata.transient = {'remove_source': True}
         if 'fig-alt' in options:
             alts.append(options['fig-alt'])
+        for data in (o.data for o in cell.outputs if 'image/png' in o.get('data', {})):
+            data.pop('text/html', None)  # a figure to drag: no script runs in a README
     return nb, alts
 
 
