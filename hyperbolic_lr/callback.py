@@ -537,6 +537,8 @@ def fine_tune_hyperbolic(
     infimum_ratio: float = 1e-3,  # Lower bound of the rate as a share of each group's peak rate
     warmup_epochs: float = 0,  # Linear warm-up at the start of each of the two fits, in epochs
     by: str = 'batch',  # When the rate changes: every 'batch' or every 'epoch'
+    cooldown: float = 0,  # Of the second fit, in epochs; below 1 a share of it
+    trunk: str = 'budget',  # Which curve the rate follows: that of each fit's epochs, or that of the 'upper_bound'
     wd: float | None = None,  # Weight decay; None takes the Learner's
     cbs: Callback | Sequence[Callback] | None = None,  # More callbacks for both fits
 ) -> None:
@@ -545,15 +547,14 @@ def fine_tune_hyperbolic(
     check_number('base_lr', base_lr, more_than=0)
     check_number('lr_mult', lr_mult, more_than=0)
     wd, cbs = _checked_hyper('wd', wd, at_least=0), _checked_cbs(cbs)
-    curve: dict[str, Any] = dict(infimum_ratio=infimum_ratio, warmup_epochs=warmup_epochs, by=by)
-    scheduled = HyperbolicLRCallback(upper_bound, **curve)
-    for name, n in ('epochs', epochs), ('freeze_epochs', freeze_epochs):
-        scheduled.check(check_whole(name, n, at_least=0))
+    curve: dict[str, Any] = dict(infimum_ratio=infimum_ratio, warmup_epochs=warmup_epochs, by=by, trunk=trunk)
+    for name, n, own in ('epochs', epochs, cooldown), ('freeze_epochs', freeze_epochs, 0):
+        HyperbolicLRCallback(upper_bound, cooldown=own, **curve).check(check_whole(name, n, at_least=0))
     self.freeze()
     self.fit_hyperbolic(freeze_epochs, slice(base_lr), upper_bound=upper_bound, wd=wd, cbs=cbs, **curve)
     self.unfreeze()
     lrs = slice(base_lr / 2 / lr_mult, base_lr / 2)
-    self.fit_hyperbolic(epochs, lrs, upper_bound=upper_bound, wd=wd, cbs=cbs, **curve)
+    self.fit_hyperbolic(epochs, lrs, upper_bound=upper_bound, cooldown=cooldown, wd=wd, cbs=cbs, **curve)
 
 # %% ../nbs/api/09_callback.ipynb #bb0fb72c
 @patch
