@@ -262,6 +262,18 @@ class Results:
 
         return plot_rates(self, schedules)
 
+    def plot_final_values(
+        self,
+        metric: str | None = None,  # None takes that of the settings
+        mode: str | None = None,  # 'min' or 'max'; needed for another metric
+        schedules: Iterable[str] | None = None,  # Names; None takes all
+        confidence: float = 0.95,  # Of the intervals
+    ) -> 'Axes':
+        "Final values of the frozen runs with intervals, as `report.plot_final_values` draws them"
+        from hyperbolic_lr.report import plot_final_values
+
+        return plot_final_values(self, metric, mode, schedules, confidence)
+
     def plot_regret(
         self,
         highlight: Iterable[str] | None = None,  # Names to show in colour and with intervals; None takes a few
