@@ -381,13 +381,38 @@ class _Decay(_Resumable):
             raise ValueError(
                 f'max_iter can only be extended beyond {self.max_iter} and the present step {t}, got {max_iter}'
             )
-        if self.cooldown and t > last:
+        if self.cooling:
             raise ValueError(
                 f'a cooled run goes on from where its cooldown began, step {_plain(last)}, this one is at step {t}. '
                 f'To extend it to max_iter={max_iter}, load a state from there or from before'
             )
         cooldown = self.cooldown if cooldown is None else cooldown
         _check_cooldown_steps(cooldown, max_iter - max(t, self.warmup_epochs))
+        self._plan_anew(max_iter, cooldown)
+
+    def cool_down(
+        self,
+        steps: int,  # K: length of the cooldown from now on, at least 1; it has to end by `upper_bound`
+    ) -> None:
+        """Cool down over the next `steps` steps, from the present rates, as a run that was planned so would. The state
+        holds it. ValueError or TypeError in the warm-up, once the rate cools down, and for `steps` out of range."""
+        t = self.last_epoch
+        check_whole('steps', steps, 1)
+        if t < self.warmup_epochs or self.cooling:
+            begin = f'began at step {_plain(self._last)}' if self.cooling else f'comes after step {self.warmup_epochs}'
+            raise ValueError(f'the cooldown {begin}, this is step {t}')
+        if t + steps > self.upper_bound:
+            raise ValueError(f'steps must end by upper_bound={self.upper_bound}, got {steps} from step {t} on')
+        self._plan_anew(t + steps, steps)
+
+    @property
+    def cooling(self) -> bool:
+        "Has the cooldown begun to take the rate down?"
+        return bool(self.cooldown) and self.last_epoch > self._last
+
+    def _plan_anew(self, max_iter, cooldown):
+        "Other lengths from the present step on, without a jump"
+        t, last = self.last_epoch, self._last
         start, factor = self._start, self._start_factor
         if self.trunk == 'budget' or t > last:  # else the trunk stays as it is
             start, factor = max(t - self.warmup_epochs, 0), self._factor(max(min(t, last), self.warmup_epochs))

@@ -111,7 +111,7 @@ floors = [
     'checks signals',
     'curves rates style loader models identity',
     'schedulers sensitivity tasks response',
-    'results callback forecast presets',
+    'results callback forecast presets lightning transformers',
     'report dynamics adas anytime',
     'rivals',
     'plots runner',

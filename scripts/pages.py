@@ -21,6 +21,7 @@ from nbdev.config import get_config
 from nbdev.serve import proc_nbs
 from PIL import Image
 
+import lone_torchvision  # noqa: F401
 from hyperbolic_lr._modidx import d as index
 
 root = Path(__file__).resolve().parent.parent

@@ -15,6 +15,8 @@ from nbdev.config import get_config
 from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 
+from scripts import lone_torchvision  # noqa: F401
+
 empty = inspect.Parameter.empty
 
 
