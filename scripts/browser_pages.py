@@ -175,22 +175,32 @@ def handles(fig):
     return fig.locator('circle.grip').evaluate_all('o => o.map(x => x.dataset.param)')
 
 
-def drag(browser, address, shots):
-    "Move all handles and sliders of a page, on a screen and on a phone; pictures of its figures in the folder `shots`"
+def drag(page, move=drag_handle, shots=None):
+    "Move all handles and sliders of a page, and keep pictures of its figures in the folder `shots`: how many moved"
     moved = 0
-    for width, touch in (1000, False), (390, True):
-        page = browser.new_context(viewport=dict(width=width, height=900), has_touch=touch, is_mobile=touch).new_page()
+    for fig in page.locator('.hyperbolic-figure').all():
+        fig.scroll_into_view_if_needed()
+        for param in handles(fig):
+            move(page, fig, param)
+        for slider in fig.locator('input').all():
+            press_slider(fig, slider)
+        moved += len(handles(fig)) + fig.locator('input').count()
+        if shots:
+            width, kind = page.viewport_size['width'], fig.get_attribute('data-figure')
+            fig.screenshot(path=Path(shots, f'{Path(page.url).stem}-{kind}-{width}.png'))
+    return moved
+
+
+def drag_on_screen_and_phone(browser, address):
+    "How many handles and sliders of a page moved by mouse and key, and by finger and key"
+    screen = browser.new_context(viewport=dict(width=1000, height=900))
+    phone = browser.new_context(viewport=dict(width=390, height=900), has_touch=True, is_mobile=True)
+    moved = 0
+    for context, move in (screen, drag_handle), (phone, touch_handle):
+        page = context.new_page()
         page.goto(address)
-        for fig in page.locator('.hyperbolic-figure').all():
-            fig.scroll_into_view_if_needed()
-            for param in handles(fig):
-                touch_handle(page, fig, param) if touch else drag_handle(page, fig, param)
-            for slider in fig.locator('input').all():
-                press_slider(fig, slider)
-            moved += len(handles(fig)) + fig.locator('input').count()
-            if shots:
-                fig.screenshot(path=Path(shots, f'{Path(address).stem}-{fig.get_attribute("data-figure")}-{width}.png'))
-        page.close()
+        moved += drag(page, move, os.environ.get('SHOTS'))
+        context.close()
     return moved
 
 
@@ -210,7 +220,7 @@ if __name__ == '__main__':
             page.close()
             print(f'{name}: {formulas} formulas', *found[name], sep='\n  ', flush=True)
             if any('hyperbolic-figure' in o for o in pages.outputs(nb, 'text/html')):
-                moved = drag(browser, f'file://{d}/{name}.html', os.environ.get('SHOTS'))
+                moved = drag_on_screen_and_phone(browser, f'file://{d}/{name}.html')
                 print(f'  {moved} handles and sliders moved')
         browser.close()
     sys.exit(any(found.values()))

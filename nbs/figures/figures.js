@@ -148,7 +148,7 @@ var hyperbolicFigures = (() => {
   const start = kind => Object.fromEntries(Object.entries(figures[kind].params).map(([k, o]) => [k, o[3]]))
   const html = kind => { // the figure as it first stands, complete without a script
     const s = start(kind), inputs = Object.entries(figures[kind].params).map(([k, [label, lo, hi, v]]) =>
-      `<label style="display:block">${label}: <output data-of="${k}" aria-live="off">${v}</output><br><input type="range" data-param="${k}" min="${lo}" max="${hi}" value="${v}" style="width:100%"></label>`)
+      `<label style="display:block">${label}: <output data-of="${k}" aria-live="off">${v}</output><br><input type="range" data-lm-suppress-shortcuts="true" data-param="${k}" min="${lo}" max="${hi}" value="${v}" style="width:100%"></label>`)
     return `<div class="hyperbolic-figure" data-figure="${kind}" style="margin:1em 0">` +
       `<div class="picture">${svg(kind, s)}</div><div class="legend" style="font-size:0.85em">${legend(kind, s)}</div>${inputs.join('')}<p class="says" aria-live="polite">${figures[kind].draw(s).says}</p></div>`
   }
