@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fastai.learner import Learner
 from fastcore.meta import delegates
 from scipy.stats import norm, t as student
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 from .checks import check_names, check_number, check_whole, check_wholes
 from .forecast import Forecast, forecast
@@ -265,7 +266,7 @@ class Plan:
         return _advice(best, others, self.near, self.at)
 
     def __repr__(self):
-        return self.advice
+        return fill(self.advice, 88)
 
     @property
     def table(self) -> pd.DataFrame:
