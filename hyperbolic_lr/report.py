@@ -367,6 +367,13 @@ def _picture(axs, alt):
     return dict(png=b64encode(out.getvalue()).decode(), alt=alt, width=round(fig.get_figwidth() * 60 / 7))
 
 
+def _narrowed(axs):
+    "{name: panel} in two columns, narrow enough to be read on a phone if the names fit"
+    if len(axs) <= 4 and max(map(len, axs)) <= 24:
+        next(iter(axs.values())).figure.set_figwidth(4.5)
+    return axs
+
+
 def _listed_text(value):
     return ', '.join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -444,7 +451,7 @@ def _curves_section(results, metric):
     panels = 'against epoch: a panel for each schedule, a line for each budget.'
     return dict(
         title='Learning curves',
-        **_picture(plot_curves(results, metric), f'{metric} {panels} Where the lines end is in the table.'),
+        **_picture(_narrowed(plot_curves(results, metric)), f'{metric} {panels} Where the lines end is in the table.'),
         note='Mean over the seeds, and their range. A red cross: a run has stopped there. '
         'Lines on top of each other: the longer run retraces the shorter one.',
     )
@@ -473,7 +480,7 @@ def _schedules_section(results, with_rates):
     res = dict(title='Schedules', df=pd.DataFrame(columns | {k: df[k] for k in ('source', 'reference')}))
     if with_rates:
         alt = 'Learning rate against epoch: a panel for each schedule, a line for each budget.'
-        res |= _picture(plot_rates(results), alt)
+        res |= _picture(_narrowed(plot_rates(results)), alt)
         res['note'] = 'The rate at the first batch of each epoch.'
     return res
 
