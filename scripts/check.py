@@ -87,7 +87,7 @@ def outputs_stored():
                 continue
             if any(o.output_type == 'error' or o.get('name') == 'stderr' for o in cell.outputs):
                 raise RuntimeError(f'{path}: a cell has an error or a warning as its output\n{cell.source}')
-            body = [] if cell.source.startswith('%%') else ast.parse(cell.source).body  # %%writefile
+            body = ast.parse(re.sub('^[%!].*', '', cell.source, flags=re.M)).body
             if (
                 'plt.subplots' in cell.source
                 and not any('image/png' in o.get('data', {}) for o in cell.outputs)
