@@ -47,22 +47,21 @@ class Tuned(NamedTuple):
     response: pd.Series  # Mean loss by rate, infinite where a run diverged
 
 
-def _tried(results, schedule, budget):
-    "Losses of the runs of tuning, rates x seeds: infinite where one diverged; rates that not all have run are left out"
+def _runs_of_tuning(results, schedule, budget):
+    "Those with a loss, infinite where one diverged, and their rates"
     runs = results.runs
     own = runs[(runs['schedule'] == schedule) & (runs['budget'] == budget) & (runs['tuned_at'] == budget)]
     own = own[own['status'] != 'failed']
     diverged = (own['status'] == 'diverged') | np.isinf(own['value'])
     own = own.assign(value=own['value'].where(~diverged, np.inf), params=own['params'].map(json.loads))
     own = own[own['value'].notna()]
-    own = own.assign(lr=own['params'].map(lambda o: o.get('lr', math.nan)))
-    table = own.pivot_table(index='lr', columns='seed', values='value')
-    return table.dropna(), own
+    return own.assign(lr=own['params'].map(lambda o: o.get('lr', math.nan)))
 
 
 def _tuned(results, schedule, budget):
     "`Tuned`, or None where there are not three rates with a finite loss, or the best is the largest or smallest"
-    table, _ = _tried(results, schedule, budget)
+    runs = _runs_of_tuning(results, schedule, budget)
+    table = runs.pivot_table(index='lr', columns='seed', values='value').dropna()  # rates that all seeds have run
     mean = table.mean(axis=1)
     if np.isfinite(mean).sum() < 3:
         return None
@@ -128,7 +127,7 @@ class Choice(NamedTuple):
 
 def _params(results, schedule, budget, octave):
     "Hyper-parameters of the trial that is nearest to the rate, with the rate itself"
-    _, runs = _tried(results, schedule, budget)
+    runs = _runs_of_tuning(results, schedule, budget)
     nearest = runs.loc[(np.log2(runs['lr']) - octave).abs().idxmin(), 'params']
     return dict(nearest) | {'lr': float(2**octave)}
 
