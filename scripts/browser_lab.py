@@ -2,8 +2,8 @@
 
 pip install jupyterlab playwright pypandoc_binary, and a Chromium (Debian: apt install chromium). Without paths, those
 of nbs/start and nbs/guides. Each is opened, in a copy of nbs/ without outputs, run by the menu on a fresh kernel and
-saved: no cell and no script may fail, what is stored must come out again, and all pictures must load. Warnings are
-printed. Then the explorer and the figures to drag are driven. SHOTS names a folder for screenshots.
+saved: no cell and no script may fail or warn, what is stored must come out again, and all pictures must load. Then the
+explorer and the figures to drag are driven. SHOTS names a folder for screenshots.
 """
 
 import json
@@ -85,14 +85,14 @@ def wrong(stored, cell):
 
 
 def compare(name, folder):
-    "What is wrong with the cells of a notebook that has been run; what they say in red is printed"
+    "What is wrong with the cells of a notebook that has been run, and what they say in red"
     cells, found = nbformat.read(folder / 'nbs' / name, as_version=4).cells, []
     stored = nbformat.read(nbs / name, as_version=4).cells if (nbs / name).exists() else [None] * len(cells)
     for i, (old, new) in enumerate(zip(stored, cells, strict=True)):
         if new.cell_type == 'code':
             cell = f'{name}, cell {i}, {new.source.partition(chr(10))[0]}'
             found += [f'{cell}: {o}' for o in wrong(old, new)]
-            print(*(f'{cell}: in red: {o.text}' for o in new.outputs if o.get('name') == 'stderr'), sep='', end='')
+            found += [f'{cell}: in red: {o.text}' for o in new.outputs if o.get('name') == 'stderr']
     return found
 
 
