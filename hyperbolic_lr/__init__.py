@@ -18,3 +18,7 @@ def __getattr__(name):
     if name in _lazy:
         return getattr(import_module('.schedulers', __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

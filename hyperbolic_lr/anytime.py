@@ -155,7 +155,7 @@ def branch(
     file: str | Path = 'branch',  # As for `learn.save`: a name, in `self.path/self.model_dir`, or a path
 ) -> Iterator[Path]:  # The file, which stays
     """Train in a block, say with `fit_cooldown`, and be back afterwards where it began, bit for bit. In a process that
-    was killed in the block, `load_branch` goes back instead."""
+    was killed in the block, `load_branch` goes back instead. A file of that name is replaced, as by `learn.save`."""
     path = self.save_branch(file)
     around = getattr(self, 'open_branches', [])
     self.open_branches = [*around, path]

@@ -451,7 +451,8 @@ def plan(
     replicas: int = 1,  # Runs of a schedule and length to train at once as a stack, for small networks
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
     out: str = '',  # Folder for the tables and plan.png; 'results' in the store if empty
-    dry_run: bool = False,  # Only print the rates and what is left to train, at least: runs, epochs, time
+    # Only print the rates, and what is left to train; up to twice that where a best rate is at an edge
+    dry_run: bool = False,
     again: bool = False,  # Try runs again that have failed three times
 ):
     "Tune on short runs, and plan the long one: schedule, peak rate, expected loss. Prints what to do."
@@ -480,7 +481,7 @@ def _write_plan(results, at, folder):
     results.save(folder)
     found = planned(results, at)
     found.plot()[0].figure.savefig(folder / 'plan.png', dpi=150)
-    _print_table(found.table)
+    _print_table(found.table.drop(columns='reason'))  # which the advice names
     print('', found.advice, '', found.code, '', f'Picture: {(folder / "plan.png").absolute()}', sep='\n')
 
 

@@ -182,7 +182,7 @@ def _why(best, others, near):
     if near:
         forecast_all = not any(o.forecast.reason for o in (best, *others))
         loss = 'expected loss' if forecast_all else 'loss in the longest of them'
-        text += f' They do not tell it from {", ".join(near)}, but its {loss} is the lowest, the regret added.'
+        text += f' The runs cannot tell it from {", ".join(near)}; its {loss}, with that added, is the lowest.'
     return text
 
 
@@ -193,7 +193,7 @@ def _advice(best, others, near, at):
         text += f'what {at:g} epochs reach, the runs do not tell, because {best.forecast.reason}.'
     else:
         text += f'{at:g} epochs are expected to reach {_loss_text(best.forecast)}'
-        text += f', and about {best.regret:.2g} more for not having tuned there.'
+        text += f', and about {best.regret:.2g} more as the rate was not tuned there.'
     if best.moves:
         text += f' Its best rate moves by {best.drift.per_doubling:.2g} octaves per doubling, which it should not.'
     return text + _why(best, others, near)
@@ -212,8 +212,8 @@ def _draw_responses(ax, choice, color):
     for alpha, o in zip(np.linspace(0.35, 1, len(choice.tuned)), choice.tuned):
         finite = o.response[np.isfinite(o.response)]
         ax.plot(finite.index, finite, '.-', color=color, alpha=alpha, lw=1)
-        place = dict(xytext=(-3, 3), textcoords='offset points', ha='right')
-        ax.annotate(f'{o.budget}', (finite.index[0], finite.iloc[0]), color=color, fontsize=7, **place)
+        place = dict(xytext=(3, 0), textcoords='offset points', va='center')
+        ax.annotate(f'{o.budget}', (finite.index[-1], finite.iloc[-1]), color=color, fontsize=7, **place)
     ax.axvspan(choice.low, choice.high, facecolor=color, edgecolor=color, alpha=0.12, lw=1)
     ax.axvline(choice.params['lr'], color=color, lw=1, ls='--')
 
@@ -224,7 +224,7 @@ def _draw_losses(ax, choice, at, color):
     lengths = ends.index.get_level_values(0)
     ax.plot(lengths, ends, '.', color=color, alpha=0.6)
     if choice.forecast.reason:
-        ax.plot([], [], color=color, label=f'{choice.schedule}: not to be told')
+        ax.plot([], [], color=color, label=f'{choice.schedule}: no forecast')
         return
     far = np.linspace(lengths.max(), at, 20)
     band = pd.DataFrame([forecast(lengths, ends, n) for n in far], index=far)
@@ -279,14 +279,16 @@ class Plan:
 
     @property
     def code(self) -> str:
-        "A line that trains `learn` as recommended"
+        "An import, and a line that trains `learn` as recommended"
         params = {k: float(f'{v:.4g}') if isinstance(v, float) else v for k, v in self.best.params.items()}
         if self.schedule in _trunks:
             fit = 'fit_hyperbolic' if self.schedule == _trunks[0] else 'fit_exp_hyperbolic'
             ratio = f'infimum_ratio={params["infimum_ratio"]}, cooldown=0.2'
-            return f"learn.{fit}({self.at}, {params['lr']}, upper_bound={self.longest:g}, {ratio}, trunk='upper_bound')"
+            line = f"learn.{fit}({self.at}, {params['lr']}, upper_bound={self.longest:g}, {ratio}, trunk='upper_bound')"
+            return f'from hyperbolic_lr.callback import *\n\n{line}'
         given = ', '.join(f'{k}={v!r}' for k, v in params.items())
-        return f'rivals({self.longest:g})[{self.schedule!r}].fit(learn, {self.at}, {given})'
+        line = f'rivals({self.longest:g})[{self.schedule!r}].fit(learn, {self.at}, {given})'
+        return f'from hyperbolic_lr.rivals import rivals\n\n{line}'
 
     def fit(
         self,

@@ -8,6 +8,7 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/protocol.html.md"""
 __all__ = ['Todo', 'Protocol']
 
 # %% ../nbs/api/18_protocol.ipynb #9c19350d
+import inspect
 import json
 import math
 import numpy as np
@@ -113,6 +114,20 @@ def _duration(seconds):
             return f'{seconds / size:.1f} {unit}'
     return f'{seconds:.0f} seconds'
 
+
+def _checked_task(make_learner):
+    "TypeError unless it can be called with a seed; what Python cannot look into is taken"
+    right = f'make_learner must be a function of a seed, got {make_learner!r}'
+    if not callable(make_learner):
+        raise TypeError(right)
+    try:
+        inspect.signature(make_learner).bind(0)
+    except TypeError as e:
+        raise TypeError(f'{right}: {e}') from None
+    except ValueError:
+        pass
+    return make_learner
+
 # %% ../nbs/api/18_protocol.ipynb #001f0d74
 class Protocol:
     """Tunes schedules at the smallest budget, freezes what was found, and trains at every budget with every seed
@@ -151,9 +166,7 @@ class Protocol:
         search: str = 'tpe',
         replicas: int = 1,  # Runs of a schedule and budget to train at once, as a stack; see `check_stackable`
     ):
-        if not callable(make_learner):
-            raise TypeError(f'make_learner must be a function of a seed, got {make_learner!r}')
-        self.make_learner = make_learner
+        self.make_learner = _checked_task(make_learner)
         self.budgets = sorted(check_wholes('budgets', budgets))
         self.seeds = check_wholes('seeds', seeds, 0, _max_seed)
         self.tune_seeds = self.seeds if tune_seeds is None else check_wholes('tune_seeds', tune_seeds, 0, _max_seed)

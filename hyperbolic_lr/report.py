@@ -405,7 +405,7 @@ def _question(results, metric, mode):
         yield f'Also retuned at every budget: {_listed_text(s["retune"])}.'
     if s['retune']:
         yield 'The best of these at a budget is its oracle, and the regret of a schedule'
-        yield 'is how much worse its frozen runs are than the oracle.'
+        yield 'is how much worse its frozen runs are than the oracle; below zero they are better.'
     yield f'Measured by {metric} at the last epoch; {"less" if mode == "min" else "more"} is better.'
     if metric != s['metric']:
         yield f'All tuning was for {s["metric"]}.'
@@ -442,9 +442,8 @@ def _answer_sections(results, metric, mode):
     yield dict(title='What was found', text=results.finding(metric, mode))
     if (results.frozen['metric'] == metric).any():
         yield _finals_section(results, metric, mode)
-        empty = dict(SLCD=len(s['budgets']) < 2, exponent=len(s['budgets']) < 3, regret=not s['retune'])
-        df = results.table(metric, mode, text=True).drop(columns=[name for name, gone in empty.items() if gone])
-        yield dict(title='Table', df=df.reset_index(), note=' '.join(_table_note(s, metric)))
+        df = results.table(metric, mode, text=True).reset_index()
+        yield dict(title='Table', df=df, note=' '.join(_table_note(s, metric)))
 
 # %% ../nbs/api/10_report.ipynb #bdaba014
 def _curves_section(results, metric):

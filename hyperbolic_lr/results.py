@@ -172,7 +172,7 @@ class Results:
         metric: str | None = None,  # None takes that of the settings
         mode: str | None = None,  # 'min' or 'max'; needed for another metric
         confidence: float = 0.95,  # Of all intervals: t over seeds, of the exponent, bootstrap of the regret
-        text: bool = False,  # As text to read, 'value [low, high]', instead of numbers?
+        text: bool = False,  # As text to read, 'value [low, high]', without empty columns, instead of numbers?
     ) -> pd.DataFrame:  # A row per schedule, the best at the largest budget first
         "Final values of the frozen runs, SLCD, exponent, regret at the largest budget. ValueError as `regret`."
         metric, mode = self.asked(metric, mode)
@@ -384,7 +384,7 @@ def _seed_interval(values, confidence):
 
 
 def _as_text(table, done, n_seeds):
-    "The table to read; `done` is the number of values by schedule and budget"
+    "The table to read, without columns that say nothing; `done` is the number of values by schedule and budget"
     res = pd.DataFrame(index=table.index)
     for budget in done:
         means = [_with_limits(*row) for row in table[budget].to_numpy()]
@@ -395,7 +395,8 @@ def _as_text(table, done, n_seeds):
         res[k] = [_with_limits(*row) for row in table[k].to_numpy()]
     for k in 'diverged', 'failed':
         res[k] = table[k, 'runs']
-    return res
+    empty = [k for k in ('SLCD', 'exponent', 'regret') if table[k].isna().all(axis=None)]
+    return res.drop(columns=empty + [k for k in ('diverged', 'failed') if not res[k].any()])
 
 # %% ../nbs/api/08_results.ipynb #439f6c1c
 def _ends_by_seed(results, metric):
@@ -452,7 +453,7 @@ def _evidence(results, schedule, metric):
     n_trials, n_seeds = int(of_first.sum()), len(settings['seeds'])
     tuned_for = '' if metric == settings['metric'] else f' for {settings["metric"]}'
     trials, seeds = (f'{n} {what}{"s" * (n != 1)}' for n, what in ((n_trials, 'trial'), (n_seeds, 'seed')))
-    yield f'Behind it are {trials} at {first} epochs{tuned_for}, and {seeds}.'
+    yield f'This rests on {trials} at {first} epochs{tuned_for}, and on {seeds}.'
     if edge := edge_rate(results, schedule):
         yield f'Its best rate was the {edge} that was tried.'
 

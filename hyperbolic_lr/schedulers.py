@@ -189,16 +189,17 @@ class _Resumable(_Rates):
         """Restore a state, and the optimizer's rates with it. ValueError, before anything is changed, for another
         state. Warns of settings that differ from those of this scheduler."""
         state = self._checked_state(state_dict)
-        for name in self._settings:
-            if state[name] != getattr(self, name):
-                warnings.warn(
-                    f'{name} is now {state[name]} as in the state, no longer {getattr(self, name)}', stacklevel=2
-                )
+        for name in self._differing(state):
+            warnings.warn(f'{name} is now {state[name]} as in the state, no longer {getattr(self, name)}', stacklevel=2)
         rates, last = state.pop('optimizer_lr'), state.pop('_last_lr')
         self.__dict__.update(state)
         self._restored()
         self._write(rates)
         self._last_lr = [_like(group['lr'], lr) for group, lr in zip(self.optimizer.param_groups, last)]
+
+    def _differing(self, state):
+        "Names of the settings that `state` changes"
+        return [k for k in self._settings if state[k] != getattr(self, k)]
 
     def _checked_state(self, state):
         "What to take over from `state`"
@@ -397,12 +398,12 @@ class _Decay(_Resumable):
         """Cool down over the next `steps` steps, from the present rates, as a run that was planned so would. The state
         holds it. ValueError or TypeError in the warm-up, once the rate cools down, and for `steps` out of range."""
         t = self.last_epoch
-        check_whole('steps', steps, 1)
         if t < self.warmup_epochs or self.cooling:
-            begin = f'began at step {_plain(self._last)}' if self.cooling else f'comes after step {self.warmup_epochs}'
-            raise ValueError(f'the cooldown {begin}, this is step {t}')
-        if t + steps > self.upper_bound:
-            raise ValueError(f'steps must end by upper_bound={self.upper_bound}, got {steps} from step {t} on')
+            begin = f'comes after the warm-up, step {self.warmup_epochs}, this is step {t}'
+            if self.cooling:
+                begin = f'began at step {_plain(self._last)}, this is step {t}: for another load a state from before'
+            raise ValueError(f'the cooldown {begin}')
+        check_whole('steps', steps, 1, max(int(self.upper_bound - t), 0))
         self._plan_anew(t + steps, steps)
 
     @property
@@ -425,6 +426,11 @@ class _Decay(_Resumable):
         if self.infimum_ratio is None:
             del state['infimum_ratio']
         return state | dict(exp=int(self._exp))
+
+    def _differing(self, state):
+        by_ratio = (state['infimum_ratio'], self.infimum_ratio) != (None, None)
+        infimum = 'infimum_ratio' if by_ratio else 'infimum_lr'
+        return super()._differing(state) + [infimum] * (state[infimum] != getattr(self, infimum))
 
     def _restored(self):
         self._set_curve(self._start, self._start_factor)
@@ -560,11 +566,12 @@ class HyperbolicLR(_Decay):
         check_number('epochs', epochs, more_than=0)
         batches = check_whole('steps_per_epoch', steps_per_epoch)
         steps = -(-batches // check_whole('accumulation', accumulation))
-        if 0 < check_number('cooldown', cooldown, at_least=0) < 1:
+        check_number('longest', longest, at_least=epochs)
+        check_number('warmup', warmup, at_least=0, less_than=epochs)
+        if 0 < check_number('cooldown', cooldown, at_least=0, at_most=epochs - warmup) < 1:
             cooldown = max(round(cooldown * steps * epochs), 1) / steps
-        lengths = dict(longest=longest, warmup=warmup, cooldown=cooldown)
-        U, W, K = (steps * check_number(k, o, at_least=0) for k, o in lengths.items())
-        return cls(optimizer, U, steps * epochs, warmup_epochs=W, cooldown=K, **kwargs)
+        U, N, W, K = (steps * o for o in (longest, epochs, warmup, cooldown))
+        return cls(optimizer, U, N, warmup_epochs=W, cooldown=K, **kwargs)
 
     def _checked_groups(self, infimum_lr, last_epoch):
         "Peak rate and infimum of each group"
