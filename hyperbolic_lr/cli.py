@@ -451,7 +451,7 @@ def plan(
     replicas: int = 1,  # Runs of a schedule and length to train at once as a stack, for small networks
     jobs: int = 1,  # Trainings at once; -1 for as many as there are cores
     out: str = '',  # Folder for the tables and plan.png; 'results' in the store if empty
-    # Only print the rates, and what is left to train; up to twice that where a best rate is at an edge
+    # Only print the rates, and what is left to train; it will be more where a best rate lies at an edge
     dry_run: bool = False,
     again: bool = False,  # Try runs again that have failed three times
 ):
@@ -481,7 +481,10 @@ def _write_plan(results, at, folder):
     results.save(folder)
     found = planned(results, at)
     found.plot()[0].figure.savefig(folder / 'plan.png', dpi=150)
-    _print_table(found.table.drop(columns='reason'))  # which the advice names
+    _print_table(found.table.drop(columns='reason'))
+    for name, o in found.choices.items():
+        if o.forecast.reason:
+            print(f'No forecast of {name}: {o.forecast.reason}')
     print('', found.advice, '', found.code, '', f'Picture: {(folder / "plan.png").absolute()}', sep='\n')
 
 

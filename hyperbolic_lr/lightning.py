@@ -8,34 +8,42 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/lightning.html.md"""
 __all__ = ['Extend', 'CoolDown']
 
 # %% ../nbs/api/29_lightning.ipynb #4a73d46e
-from .schedulers import HyperbolicLR
+import math
+from .schedulers import cool_until, extend_to
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 # %% ../nbs/api/29_lightning.ipynb #edc53cec
-def _hyperbolic_schedules(trainer):
-    "(scheduler, its end by the plan of `trainer`) of each schedule. TypeError for one of another kind"
+def _end(trainer, config):
+    "Where the plan of `trainer` ends, in steps of a scheduler. ValueError where they cannot be known"
+    if config.frequency != 1:
+        raise ValueError(f'frequency of the lr_scheduler must be 1, got {config.frequency}')
+    steps = trainer.estimated_stepping_batches
+    if config.interval == 'step' or math.isinf(steps):
+        return steps
+    per_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+    return math.ceil(steps / per_epoch)
+
+
+def _change(trainer, module, change):
+    "`change(scheduler, end)` for each scheduler"
+    if not module.automatic_optimization:
+        raise ValueError('with manual optimization, call extend_to or cool_until of hyperbolic_lr.schedulers')
     for config in trainer.lr_scheduler_configs:
-        if not isinstance(config.scheduler, HyperbolicLR):
-            kind = type(config.scheduler).__name__
-            raise TypeError(f'lr_scheduler must be a HyperbolicLR or an ExpHyperbolicLR, got {kind}')
-        yield config.scheduler, trainer.max_epochs if config.interval == 'epoch' else trainer.estimated_stepping_batches
+        change(config.scheduler, _end(trainer, config))
 
 
 class Extend(Callback):
-    "A fit of more epochs or steps than planned extends its schedules, without a jump. ValueError as their `extend`"
+    """A fit of more epochs or steps than planned extends its schedules, without a jump. TypeError and ValueError as
+    `extend_to`, and for a `frequency` of the lr_scheduler other than 1."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for scheduler, end in _hyperbolic_schedules(trainer):
-            if end > scheduler.max_iter:
-                scheduler.extend(end)
+        _change(trainer, pl_module, extend_to)
 
 
 class CoolDown(Callback):
-    """The rest of the fit is a cooldown, from where its checkpoint was. If that lies in a cooldown, it goes on.
-    ValueError as `HyperbolicLR.cool_down`"""
+    """The rest of the fit is a cooldown, from where its checkpoint was; one that it lies in goes on. TypeError and
+    ValueError as `cool_until`, and for a `frequency` of the lr_scheduler other than 1."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for scheduler, end in _hyperbolic_schedules(trainer):
-            if not scheduler.cooling:
-                scheduler.cool_down(end - scheduler.last_epoch)
+        _change(trainer, pl_module, cool_until)

@@ -181,8 +181,8 @@ def _why(best, others, near):
     text = f' It is ahead of {", ".join(behind)} in the short runs.' if behind else ''
     if near:
         forecast_all = not any(o.forecast.reason for o in (best, *others))
-        loss = 'expected loss' if forecast_all else 'loss in the longest of them'
-        text += f' The runs cannot tell it from {", ".join(near)}; its {loss}, with that added, is the lowest.'
+        loss = '' if forecast_all else 'the loss in the longest of them and what an untuned rate will cost '
+        text += f' The runs cannot tell it from {", ".join(near)}, where {loss or "the two "}add up to more.'
     return text
 
 

@@ -411,16 +411,16 @@ def _question(results, metric, mode):
         yield f'All tuning was for {s["metric"]}.'
 
 
-def _table_note(settings, metric):
+def _table_note(settings, metric, columns):
     "What the columns of the table are"
-    top, k, n_budgets = max(settings['budgets']), len(settings['seeds']), len(settings['budgets'])
+    top, k = max(settings['budgets']), len(settings['seeds'])
     limits = f' [95% t interval] over {k} seeds.' if k > 1 else ' (one seed, so no intervals).'
     yield f'Frozen runs, the best at {top} epochs first: mean of the final {metric}{limits}'
-    if n_budgets > 1:
+    if 'SLCD' in columns:
         yield 'SLCD: how far longer runs leave the curves of shorter ones, from 0 (they retrace them).'
-    if n_budgets > 2:
+    if 'exponent' in columns:
         yield 'Exponent [95% interval] of the power law of the final value in the budget.'
-    if settings['retune']:
+    if 'regret' in columns:
         yield f'Regret at {top} epochs' + (' [95% bootstrap interval over seeds].' if k > 1 else '.')
 
 
@@ -438,12 +438,11 @@ def _finals_section(results, metric, mode):
 
 def _answer_sections(results, metric, mode):
     "The sections that answer the question"
-    s = results.settings
     yield dict(title='What was found', text=results.finding(metric, mode))
     if (results.frozen['metric'] == metric).any():
         yield _finals_section(results, metric, mode)
         df = results.table(metric, mode, text=True).reset_index()
-        yield dict(title='Table', df=df, note=' '.join(_table_note(s, metric)))
+        yield dict(title='Table', df=df, note=' '.join(_table_note(results.settings, metric, df)))
 
 # %% ../nbs/api/10_report.ipynb #bdaba014
 def _curves_section(results, metric):

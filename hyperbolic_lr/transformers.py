@@ -8,37 +8,25 @@ Docs: https://hyperbolic-lr.github.io/hyperbolic_lr/api/transformers.html.md"""
 __all__ = ['Extend', 'CoolDown']
 
 # %% ../nbs/api/30_transformers.ipynb #eba7a182
-from .schedulers import HyperbolicLR
+from .schedulers import cool_until, extend_to
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from typing import Any
 
 # %% ../nbs/api/30_transformers.ipynb #850faf0c
 class Extend(TrainerCallback):
-    "A training of more steps than were planned extends its schedule, without a jump. ValueError as its `extend`"
+    "A training of more steps than planned extends its schedule. TypeError and ValueError as `extend_to`"
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **kwargs
     ) -> None:
-        scheduler = _hyperbolic_schedule(**kwargs)
-        if state.max_steps > scheduler.max_iter:
-            scheduler.extend(state.max_steps)
+        extend_to(lr_scheduler, state.max_steps)
 
 
 class CoolDown(TrainerCallback):
-    """The rest of the training is a cooldown, from where its checkpoint was. If that lies in a cooldown, it goes on.
-    ValueError as `HyperbolicLR.cool_down`"""
+    """The rest of the training is a cooldown, from where its checkpoint was; one that it lies in goes on. TypeError and
+    ValueError as `cool_until`."""
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **kwargs
     ) -> None:
-        scheduler = _hyperbolic_schedule(**kwargs)
-        if not scheduler.cooling:
-            scheduler.cool_down(state.max_steps - scheduler.last_epoch)
-
-
-def _hyperbolic_schedule(lr_scheduler=None, **kwargs):
-    "The Trainer's scheduler. TypeError for one of another kind"
-    if not isinstance(lr_scheduler, HyperbolicLR):
-        kind = type(lr_scheduler).__name__
-        raise TypeError(f'lr_scheduler must be a HyperbolicLR or an ExpHyperbolicLR, got {kind}')
-    return lr_scheduler
+        cool_until(lr_scheduler, state.max_steps)

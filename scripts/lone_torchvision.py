@@ -6,6 +6,8 @@ import torch
 
 try:
     import torchvision  # noqa: F401
+except ImportError:
+    pass
 except RuntimeError:
     lib = torch.library.Library('torchvision', 'DEF')
     for o in 'nms', 'qnms':
