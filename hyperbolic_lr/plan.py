@@ -122,7 +122,11 @@ class Choice(NamedTuple):
     forecast: Forecast  # Of the loss of the long run; NaN with a reason if the runs do not tell
     regret: float  # What is expected to be lost on top of it, as it was not tuned there, in units of the loss
     tuned: tuple[Tuned, ...]  # By length
-    moves: bool  # Does the best rate of a trunk move, though it should not?
+
+    @property
+    def moves(self) -> bool:
+        "Does the best rate of a trunk move, though it should not?"
+        return self.schedule in _trunks and _contradicts(self.tuned, _trunk_drift)
 
 
 def _params(results, schedule, budget, octave):
@@ -137,8 +141,8 @@ def _choice(results, schedule, at, confidence):
     tuned = [_tuned(results, schedule, n) for n in sorted(results.settings['budgets'])]
     if None in tuned:
         return None
-    moves = schedule in _trunks and _contradicts(tuned, _trunk_drift)
-    drift = _drift(tuned, at, _other_drift if moves or schedule not in _trunks else _trunk_drift)
+    trusted = schedule in _trunks and not _contradicts(tuned, _trunk_drift)
+    drift = _drift(tuned, at, _trunk_drift if trusted else _other_drift)
     ends = pd.concat({o.budget: o.values for o in tuned})
     if np.isfinite(ends).all():
         expected = forecast(ends.index.get_level_values(0), ends, at, confidence)
@@ -148,7 +152,7 @@ def _choice(results, schedule, at, confidence):
     low, high = (float(2.0 ** (drift.octave + o)) for o in (-half, half))
     params = _params(results, schedule, tuned[-1].budget, drift.octave)
     regret = tuned[-1].curvature * drift.spread**2
-    return Choice(schedule, params, low, high, drift, expected, regret, tuple(tuned), moves)
+    return Choice(schedule, params, low, high, drift, expected, regret, tuple(tuned))
 
 
 def _lead(a, b):

@@ -27,7 +27,7 @@ var hyperbolicFigures = (() => {
     }
     return [1/(2*left), (squares/left + b)/2]
   }
-  const trunk = n => 1 - n/250 // HyperbolicLR that is planned for U = 250, to zero
+  const trunk = n => height(n, 250, 250) // HyperbolicLR that is planned for U = 250, to zero
   const cool = (n, begin) => n < begin ? trunk(n) : trunk(begin)*Math.max(1 - Math.sqrt((n - begin)/(begin/4)), 0)
   const steps = (epochs, f) => Array.from({length: Math.round(20*epochs)}, (_, i) => f(i/20))
   const peak = Math.sqrt((([a, b]) => a/b)(bound(steps(50, n => cool(n, 40))))) // the best for 50 epochs, cooled

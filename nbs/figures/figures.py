@@ -36,9 +36,7 @@ def drawn(kind, **state):
 
 def picture(kind):
     "How it first stands, drawn by matplotlib: a PNG in base64"
-    about = js.execute(
-        f'(({{title, xlabel, ylabel}}) => ({{title, xlabel, ylabel}}))(hyperbolicFigures.figures.{kind})'
-    )
+    xlabel, ylabel = js.execute(f'(o => [o.xlabel, o.ylabel])(hyperbolicFigures.figures.{kind})')
     out = io.BytesIO()
     with plt.style.context(figure_style):
         fig, ax = plt.subplots(figsize=(6, 3), layout='constrained')
@@ -46,7 +44,7 @@ def picture(kind):
             color = re.search(r'#\w+', o['color'])[0]
             dashes = (0, [int(d) for d in o['dash'].split()]) if o['dash'] else '-'
             ax.plot(*np.transpose(o['points']), color=color, linestyle=dashes, label=o['label'])
-        ax.set(xlabel=about['xlabel'], ylabel=about['ylabel'], ylim=(0, None))
+        ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
         ax.legend()
         fig.savefig(out, format='png', dpi=2 * fig.dpi)
         plt.close(fig)
